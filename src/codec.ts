@@ -1,0 +1,9 @@
+/** Turns values into message bodies and back. */
+export interface Codec {
+  /** The content type it writes, such as `application/json`. */
+  readonly contentType: string;
+  /** @throws whatever says that the value cannot be encoded. */
+  encode(value: unknown): string | Uint8Array;
+  /** @throws whatever says that the body cannot be decoded. */
+  decode(body: Uint8Array): unknown;
+}

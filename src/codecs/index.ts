@@ -1,0 +1,3 @@
+export { bytes } from "./bytes.ts";
+export { json } from "./json.ts";
+export { text } from "./text.ts";

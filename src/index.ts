@@ -1,0 +1,27 @@
+/** Tidings: publish/subscribe for Node services, with one delivery contract on every broker. */
+import { Broker } from "./broker.ts";
+import { createBroker, createDefaultBroker } from "./create-broker.ts";
+
+export type { DeadLetters, Queues } from "./broker-admin.ts";
+export type { BrokerOptions, PublishOptions, ReconnectOptions, SubscribeOptions } from "./broker-options.ts";
+export type { Capabilities } from "./capabilities.ts";
+export type { Codec } from "./codec.ts";
+export { bytes } from "./codecs/bytes.ts";
+export { json } from "./codecs/json.ts";
+export { text } from "./codecs/text.ts";
+export type { Status } from "./connection.ts";
+export type { Delivery, Handler } from "./delivery.ts";
+export type { DeadLetter, QueueInfo } from "./driver.ts";
+export { ERROR_CODES, type ErrorCode, type ErrorScope } from "./error-codes.ts";
+export { BrokerError, NonRetryableError } from "./errors.ts";
+export { defaultLogger, type Logger, silentLogger } from "./logger.ts";
+export type { Header, Message, MessageInput } from "./message.ts";
+export type { MessageStream } from "./message-stream.ts";
+export type { Publisher, PublisherPublishOptions } from "./publisher.ts";
+export type { Receipt, ReceiptState } from "./receipt.ts";
+export type { Subscriber } from "./subscriber.ts";
+export { matchesTopic } from "./topics.ts";
+export { Broker, createBroker };
+
+/** The default broker: `TIDINGS_BROKER`, or the embedded HTTP broker. Ready to `init`, `connect`, `publish` and `subscribe`. */
+export const broker: Broker = createDefaultBroker();

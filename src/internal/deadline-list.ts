@@ -1,0 +1,83 @@
+import type { Clock, Timer } from "./clock.ts";
+
+/** An item of a {@link DeadlineList}: the list keeps its links in the item, so that adding and removing allocate nothing. */
+export interface Timed {
+  deadlineAt: number;
+  previousTimed: Timed | undefined;
+  nextTimed: Timed | undefined;
+}
+
+/** Items ordered by deadline, on one timer. Adding an item whose deadline is not before the others' is constant time. */
+export class DeadlineList<T extends Timed> {
+  readonly #clock: Clock;
+  readonly #expired: (item: T) => void;
+  #first: Timed | undefined;
+  #last: Timed | undefined;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, expired: (item: T) => void) {
+    this.#clock = clock;
+    this.#expired = expired;
+  }
+
+  add(item: T, deadlineAt: number): void {
+    item.deadlineAt = deadlineAt;
+    let before = this.#last;
+    while (before !== undefined && before.deadlineAt > deadlineAt) before = before.previousTimed;
+    const after = before === undefined ? this.#first : before.nextTimed;
+    item.previousTimed = before;
+    item.nextTimed = after;
+    if (before === undefined) this.#first = item;
+    else before.nextTimed = item;
+    if (after === undefined) this.#last = item;
+    else after.previousTimed = item;
+    if (this.#timer === undefined) this.#arm();
+    else if (before === undefined && after !== undefined) {
+      this.#timer.cancel();
+      this.#arm();
+    }
+  }
+
+  /** Takes an item out; one that is not in the list is left alone. */
+  remove(item: T): void {
+    const { previousTimed: before, nextTimed: after } = item;
+    if (before === undefined && this.#first !== item) return;
+    if (before === undefined) this.#first = after;
+    else before.nextTimed = after;
+    if (after === undefined) this.#last = before;
+    else after.previousTimed = before;
+    item.previousTimed = undefined;
+    item.nextTimed = undefined;
+  }
+
+  /** Drops all items and the timer. */
+  clear(): void {
+    while (this.#first !== undefined) this.remove(this.#first as T);
+    this.rest();
+  }
+
+  /** Stops the timer when nothing is left to watch; otherwise it would keep the process alive until it fires. */
+  rest(): void {
+    if (this.#first !== undefined) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    const first = this.#first;
+    if (first === undefined) return;
+    this.#timer = this.#clock.after(first.deadlineAt - this.#clock.now(), () => this.#fire());
+  }
+
+  // Settled items have left the list without touching the timer, so that it is set once per timeout and not per item.
+  #fire(): void {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    while (this.#first !== undefined && this.#first.deadlineAt <= now) {
+      const item = this.#first as T;
+      this.remove(item);
+      this.#expired(item);
+    }
+    if (this.#timer === undefined) this.#arm();
+  }
+}

@@ -1,0 +1,71 @@
+import { BrokerError } from "./errors.ts";
+
+/** Header names and values: strings, without a prototype, so that `__proto__` is a name like any other. Frozen. */
+export type Header = Readonly<Record<string, string>>;
+
+/** A message as a handler sees it. */
+export interface Message {
+  readonly header: Header;
+  readonly body: Uint8Array;
+}
+
+/** A message as it is given to `publish`. A string body is sent as UTF-8; no body is an empty one. */
+export interface MessageInput {
+  header?: Readonly<Record<string, string>>;
+  body?: string | Uint8Array;
+}
+
+/** The default of `maxMessageBytes`: 1 MiB of header names, header values and body. */
+export const DEFAULT_MAX_MESSAGE_BYTES: number = 1024 * 1024;
+
+const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
+
+/**
+ * Copies a header map, checking that it holds only strings that every broker can carry.
+ * @throws BrokerError `ERR_INVALID_MESSAGE`
+ */
+export function copyHeader(header: unknown, topic?: string): Header {
+  if (header === undefined) return EMPTY_HEADER;
+  if (typeof header !== "object" || header === null || Array.isArray(header)) throw invalid("header is not an object of strings", topic);
+  const copy: Record<string, string> = Object.create(null);
+  for (const name of Object.keys(header)) {
+    const value: unknown = (header as Record<string, unknown>)[name];
+    if (name === "") throw invalid("a header name is empty", topic);
+    if (typeof value !== "string") throw invalid(`header ${JSON.stringify(name)} is not a string but ${value === null ? "null" : typeof value}`, topic);
+    if (!name.isWellFormed() || !value.isWellFormed()) throw invalid(`header ${JSON.stringify(name)} is not well-formed Unicode`, topic);
+    copy[name] = value;
+  }
+  return Object.freeze(copy);
+}
+
+/**
+ * The bytes of a body, copied: the caller may change its buffer as soon as `publish` was called.
+ * @throws BrokerError `ERR_INVALID_MESSAGE`
+ */
+export function copyBody(body: unknown, topic?: string): Uint8Array {
+  if (body === undefined) return new Uint8Array(0);
+  if (typeof body === "string") return Buffer.from(body, "utf8");
+  if (body instanceof Uint8Array) return Uint8Array.prototype.slice.call(body);
+  throw invalid(`body is neither a string nor a Uint8Array but ${body === null ? "null" : typeof body}; use broker.publisher(topic) to encode values`, topic);
+}
+
+/** What a message counts against `maxMessageBytes`: header names, header values and body. */
+export function messageBytes(header: Header, body: Uint8Array): number {
+  let bytes = body.byteLength;
+  for (const name in header) bytes += Buffer.byteLength(name) + Buffer.byteLength(header[name] as string);
+  return bytes;
+}
+
+/**
+ * Checks an id or key: a non-empty well-formed string of at most 256 bytes.
+ * @throws BrokerError `ERR_INVALID_MESSAGE`
+ */
+export function checkTag(what: "id" | "key", value: unknown, topic?: string): asserts value is string {
+  if (typeof value !== "string" || value === "" || !value.isWellFormed() || Buffer.byteLength(value) > 256) {
+    throw invalid(`${what} is not a string of 1 to 256 bytes`, topic);
+  }
+}
+
+function invalid(problem: string, topic: string | undefined): BrokerError {
+  return new BrokerError("ERR_INVALID_MESSAGE", `The message cannot be sent: ${problem}.`, { topic });
+}

@@ -1,0 +1,60 @@
+import { DEAD_LETTER_HEADERS, withoutDeadLetterHeader } from "../dead-letter.ts";
+import type { DeadLetter, DeadLetterAdmin } from "../driver.ts";
+import { messageBytes } from "../message.ts";
+import type { Entry } from "./entry.ts";
+import type { Lane } from "./lane.ts";
+import type { OutboxMessage } from "./message.ts";
+import { type Outbox, queueLaneId, standingLaneId } from "./outbox.ts";
+
+/** The dead letters that an outbox keeps: those in the standing queue of each dead-letter topic. */
+export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
+  const entriesOf = (topic: string, id: string | undefined): Entry[] => {
+    const lane = outbox.lanes.get(standingLaneId(topic));
+    if (lane === undefined) return [];
+    return [...lane.entries()].filter((entry) => id === undefined || entry.id === id).sort((a, b) => a.message.sequence - b.message.sequence);
+  };
+  return {
+    async list(topic) {
+      return entriesOf(topic, undefined).map((entry) => describe(entry.message));
+    },
+    async redrive(topic, { id }) {
+      let count = 0;
+      for (const entry of entriesOf(topic, id)) {
+        const { message } = entry;
+        const lane = failedLane(outbox, message);
+        // One that a reader holds is the reader's; one whose subscription is gone stays to be seen.
+        if (lane === undefined || !outbox.drop(entry)) continue;
+        const header = withoutDeadLetterHeader(message.header);
+        const content = { topic: message.header[DEAD_LETTER_HEADERS.topic] ?? lane.pattern, id: message.id, key: message.key, header, body: message.body };
+        outbox.insert(lane, { ...content, bytes: messageBytes(header, message.body), origin: undefined });
+        count += 1;
+      }
+      return count;
+    },
+    async drop(topic, { id }) {
+      return entriesOf(topic, id).filter((entry) => outbox.drop(entry)).length;
+    },
+  };
+}
+
+function failedLane(outbox: Outbox, { origin }: OutboxMessage): Lane | undefined {
+  if (origin === undefined) return undefined;
+  const id = origin.queue === undefined ? origin.subscriptionId : queueLaneId(origin.pattern, origin.queue);
+  return id === undefined ? undefined : outbox.lanes.get(id);
+}
+
+function describe(message: OutboxMessage): DeadLetter {
+  const { header } = message;
+  const queue = header[DEAD_LETTER_HEADERS.queue];
+  return {
+    id: message.id,
+    topic: header[DEAD_LETTER_HEADERS.topic] ?? message.topic,
+    queue: queue === "" ? undefined : queue,
+    reason: header[DEAD_LETTER_HEADERS.reason] ?? "",
+    attempts: Number(header[DEAD_LETTER_HEADERS.attempts] ?? 0),
+    firstAt: new Date(header[DEAD_LETTER_HEADERS.first] ?? message.publishedAt),
+    lastAt: new Date(header[DEAD_LETTER_HEADERS.last] ?? message.publishedAt),
+    header: withoutDeadLetterHeader(header),
+    body: Uint8Array.prototype.slice.call(message.body),
+  };
+}

@@ -1,0 +1,56 @@
+import type { DriverDelivery, Outcome } from "../driver.ts";
+import type { Header } from "../message.ts";
+import type { Lane } from "./lane.ts";
+import type { Member } from "./member.ts";
+import type { OutboxMessage } from "./message.ts";
+import type { Outbox } from "./outbox.ts";
+
+/**
+ * One message for one destination. `ready`: in line. `offered`: a member was asked to take it. `accepted`: a member has
+ * it. `delayed`: waits for its next attempt. `done`: settled, moved or given up.
+ */
+export type EntryState = "ready" | "offered" | "accepted" | "delayed" | "done";
+
+/** A message on its way to one destination. In a local member it is also what the portable layer settles. */
+export class Entry implements DriverDelivery {
+  readonly message: OutboxMessage;
+  readonly lane: Lane;
+  state: EntryState = "ready";
+  attempt = 1;
+  firstFailureAt: number | undefined;
+  /** Who has it, while it is offered or accepted. */
+  member: Member | undefined;
+  /** Whether the message's publisher waits for this destination to take it. */
+  awaited = false;
+  readonly #outbox: Outbox;
+
+  constructor(message: OutboxMessage, lane: Lane, outbox: Outbox) {
+    this.message = message;
+    this.lane = lane;
+    this.#outbox = outbox;
+  }
+
+  get topic(): string {
+    return this.message.topic;
+  }
+
+  get id(): string {
+    return this.message.id;
+  }
+
+  get key(): string | undefined {
+    return this.message.key;
+  }
+
+  get header(): Header {
+    return this.message.header;
+  }
+
+  get body(): Uint8Array {
+    return this.message.body;
+  }
+
+  settle(outcome: Outcome): void {
+    this.#outbox.settle(this, outcome);
+  }
+}

@@ -1,0 +1,442 @@
+import { deadLetterHeader } from "../dead-letter.ts";
+import type { Dead, GivenUp, Outcome, Publication } from "../driver.ts";
+import { BrokerError } from "../errors.ts";
+import { Agenda } from "../internal/agenda.ts";
+import type { Clock, Timer } from "../internal/clock.ts";
+import { DeadlineList } from "../internal/deadline-list.ts";
+import { messageBytes } from "../message.ts";
+import { TopicIndex } from "../topic-index.ts";
+import { isDeadLetterTopic } from "../topics.ts";
+import { Entry } from "./entry.ts";
+import { Lane, type LaneKind } from "./lane.ts";
+import type { Member } from "./member.ts";
+import { type MessageContent, OutboxMessage } from "./message.ts";
+import { Unwanted } from "./unwanted.ts";
+
+/** What an {@link Outbox} needs to know. */
+export interface OutboxOptions {
+  readonly clock: Clock;
+  /** The bounds; a publish beyond them fails or waits as `whenFull` says. Dead letters and retries always fit. */
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  /** How long a message is kept that no member has, in milliseconds. */
+  readonly maxAgeMs: number;
+  readonly whenFull: "reject" | "wait";
+  /** Whether messages that nobody wants are kept for the first subscriber. Dead letters always are. */
+  readonly keepsUnwanted: boolean;
+  onGiveUp(message: GivenUp): void;
+}
+
+/** How often old messages are looked for: a twentieth of their age, but between a second and a minute. */
+const SWEEP_MS = { share: 20, least: 1_000, most: 60_000 };
+
+/**
+ * The store-and-forward engine behind the drivers that have no server: it keeps each message until every destination has
+ * settled it. A destination is a {@link Lane}: a queue, or one broadcast subscription. Its {@link Member}s take messages
+ * in order as far as they have room; what fails comes back after its delay, to any member; what failed for good moves to
+ * its dead-letter topic in one step.
+ */
+export class Outbox {
+  readonly lanes: Map<string, Lane> = new Map();
+  readonly #options: OutboxOptions;
+  readonly #index = new TopicIndex<Lane>();
+  readonly #agenda: Agenda;
+  readonly #unanswered: DeadlineList<OutboxMessage>;
+  readonly #unwanted = new Unwanted();
+  /** Publications that wait for room, with `whenFull: "wait"`. */
+  readonly #parked: { publication: Publication; acceptTimeoutMs: number; owner: object | undefined }[] = [];
+  #watchers: (() => void)[] = [];
+  #sequence = 0;
+  #messages = 0;
+  #bytes = 0;
+  #sweep: Timer | undefined;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#agenda = new Agenda(options.clock);
+    this.#unanswered = new DeadlineList(options.clock, (message) => message.answer("waiting"));
+  }
+
+  /** How many messages it keeps. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** How many bytes of messages it keeps. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes charge of a message, or fails it. */
+  publish(publication: Publication, acceptTimeoutMs: number, owner?: object): void {
+    const { maxMessages, maxBytes, whenFull } = this.#options;
+    if (this.#messages >= maxMessages || this.#bytes + publication.bytes > maxBytes) {
+      if (whenFull === "wait") this.#parked.push({ publication, acceptTimeoutMs, owner });
+      else publication.fail(this.#full(publication.topic));
+      return;
+    }
+    this.#admit(publication, acceptTimeoutMs, owner);
+  }
+
+  /** Puts a message into one lane only: it was sent to that subscription. */
+  publishTo(lane: Lane, publication: Publication, acceptTimeoutMs: number): void {
+    const { maxMessages, maxBytes } = this.#options;
+    if (this.#messages >= maxMessages || this.#bytes + publication.bytes > maxBytes) return publication.fail(this.#full(publication.topic));
+    this.#route(this.#message(publication, publication), [lane], acceptTimeoutMs);
+  }
+
+  /** The lane of this id, made if it is new. */
+  lane(id: string, kind: LaneKind, pattern: string, queue: string | undefined): Lane {
+    const known = this.lanes.get(id);
+    if (known !== undefined) return known;
+    const lane = new Lane(id, kind, pattern, queue);
+    this.lanes.set(id, lane);
+    this.#index.add(pattern, lane);
+    return lane;
+  }
+
+  /** Removes a lane and what waits in it; resolves with the messages that only it still wanted. */
+  removeLane(lane: Lane, reason: string | undefined): OutboxMessage[] {
+    if (this.lanes.get(lane.id) !== lane) return [];
+    this.lanes.delete(lane.id);
+    this.#index.remove(lane.pattern, lane);
+    const given: OutboxMessage[] = [];
+    for (const entry of [...lane.entries()]) {
+      this.#detach(entry);
+      if (reason !== undefined) this.#reportGivenUp(entry, reason);
+      if (entry.message.holders === 1) given.push(entry.message);
+      this.#finish(entry);
+    }
+    lane.members.length = 0;
+    return given;
+  }
+
+  addMember(lane: Lane, member: Member): void {
+    member.lane = lane;
+    lane.members.push(member);
+    const waiting = this.#unwanted.take(lane.pattern);
+    for (const message of waiting.reverse()) lane.giveBack(new Entry(message, lane, this));
+    this.dispatch(lane);
+  }
+
+  /** Takes a member out; what it holds goes back, at the cost of an attempt if `counted`. */
+  removeMember(member: Member, counted: boolean): void {
+    const { lane } = member;
+    if (lane === undefined) return;
+    member.lane = undefined;
+    member.leaving = true;
+    lane.members.splice(lane.members.indexOf(member), 1);
+    for (const entry of [...member.entries].reverse()) this.#putBack(entry, counted && entry.state === "accepted");
+    if (!lane.live) for (const entry of lane.entries()) this.#stopAwaiting(entry, false);
+    if (lane.kind === "standing") this.#dropIfEmpty(lane);
+    this.dispatch(lane);
+    this.#notify();
+  }
+
+  /** A member has taken what it was offered. */
+  accept(entry: Entry): void {
+    if (entry.state !== "offered" || entry.member === undefined) return;
+    entry.state = "accepted";
+    const { member } = entry;
+    member.offering = false;
+    if (entry.awaited) this.#stopAwaiting(entry, true);
+    if (member.lane !== undefined) this.dispatch(member.lane);
+  }
+
+  /** A member has not taken what it was offered, and wants nothing for `pauseMs`. */
+  refuse(entry: Entry, pauseMs: number): void {
+    const { member } = entry;
+    if (entry.state !== "offered" || member === undefined) return;
+    this.#putBack(entry, false);
+    this.#pause(member, pauseMs);
+  }
+
+  /** A member was lost with a message in its hands: the message goes to another, at the cost of an attempt if `counted`. */
+  lose(entry: Entry, counted: boolean, pauseMs: number): void {
+    const { member } = entry;
+    if (member === undefined) return;
+    this.#putBack(entry, counted);
+    this.#pause(member, pauseMs);
+  }
+
+  /** Carries out what a subscription decided. An answer for a message that the member no longer holds changes nothing. */
+  settle(entry: Entry, outcome: Outcome): void {
+    if (entry.member === undefined) return;
+    if (entry.state === "offered") this.accept(entry);
+    this.#detach(entry);
+    const { lane } = entry;
+    switch (outcome.kind) {
+      case "ack":
+        this.#finish(entry);
+        break;
+      case "release":
+        entry.state = "ready";
+        lane.giveBack(entry);
+        break;
+      case "retry":
+        entry.attempt = outcome.attempt;
+        entry.firstFailureAt = outcome.firstFailureAt;
+        this.#delay(entry, outcome.delayMs);
+        break;
+      case "dead":
+        if (outcome.to !== false) this.#moveToDeadLetters(entry, outcome, outcome.to);
+        this.#finish(entry);
+        break;
+    }
+    this.dispatch(lane);
+  }
+
+  /** Hands over what is in line, as far as there is room. */
+  dispatch(lane: Lane): void {
+    // Offering may settle at once, and so come back here; the loop that runs already then goes on.
+    if (lane.dispatching) return;
+    lane.dispatching = true;
+    while (lane.due.size > 0 || lane.ready.size > 0) {
+      const member = lane.pick(this.#options.clock.now());
+      if (member === undefined) break;
+      const entry = lane.next();
+      if (entry === undefined) break;
+      entry.state = "offered";
+      entry.member = member;
+      member.entries.add(entry);
+      member.offering = true;
+      if (member.carrier.offer(entry)) this.accept(entry);
+    }
+    lane.dispatching = false;
+  }
+
+  /** Resolves when `condition` holds; it is looked at whenever a message is done or a lane changes. */
+  when(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!condition()) return;
+        this.#watchers = this.#watchers.filter((watcher) => watcher !== check);
+        resolve();
+      };
+      this.#watchers.push(check);
+      check();
+    });
+  }
+
+  /** Whether nothing is on its way to a live target. */
+  get idle(): boolean {
+    for (const lane of this.lanes.values()) if (lane.live && lane.size > 0) return false;
+    return true;
+  }
+
+  /** Answers the publications that wait for room, and stops all timers. Messages stay to be counted. */
+  close(): void {
+    this.#agenda.clear();
+    this.#unanswered.clear();
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
+    for (const { publication } of this.#parked.splice(0)) publication.fail(this.#full(publication.topic));
+    for (const lane of this.lanes.values()) for (const entry of lane.entries()) entry.message.answer("waiting");
+  }
+
+  /** Drops one entry that is in no member's hands; resolves with whether it was there. */
+  drop(entry: Entry): boolean {
+    if (entry.state !== "ready" && entry.state !== "delayed") return false;
+    const { lane } = entry;
+    if (!lane.delayed.delete(entry)) for (const line of [lane.ready, lane.due]) line.remove((other) => other === entry);
+    this.#finish(entry);
+    return true;
+  }
+
+  /** Puts a message into a lane as if it were new there. */
+  insert(lane: Lane, content: MessageContent): void {
+    this.#route(this.#message(content), [lane], 0);
+  }
+
+  #admit(publication: Publication, acceptTimeoutMs: number, owner: object | undefined): void {
+    const { topic } = publication;
+    if (isDeadLetterTopic(topic)) this.#standingLane(topic);
+    const lanes = this.#index.match(topic);
+    if (lanes.length === 0) {
+      if (publication.mandatory) {
+        publication.fail(new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic }));
+        return;
+      }
+      if (!this.#options.keepsUnwanted) return publication.confirm("unrouted");
+    }
+    const message = this.#message(publication, publication);
+    message.owner = owner;
+    this.#route(message, lanes, acceptTimeoutMs);
+  }
+
+  #message(content: MessageContent, publication?: Publication): OutboxMessage {
+    const message = new OutboxMessage(content, this.#sequence++, this.#options.clock.now(), publication);
+    this.#messages += 1;
+    this.#bytes += message.bytes;
+    return message;
+  }
+
+  #route(message: OutboxMessage, lanes: readonly Lane[], acceptTimeoutMs: number): void {
+    if (lanes.length === 0) {
+      message.holders = 1;
+      this.#unwanted.add(message);
+    } else message.holders = lanes.length;
+    for (const lane of lanes) {
+      const entry = new Entry(message, lane, this);
+      if (message.unanswered && lane.live) {
+        entry.awaited = true;
+        message.unaccepted += 1;
+      }
+      lane.ready.push(entry);
+    }
+    if (message.unaccepted === 0) message.answer("waiting");
+    for (const lane of lanes) this.dispatch(lane);
+    if (message.unanswered) this.#unanswered.add(message, message.publishedAt + acceptTimeoutMs);
+    if (message.holders > 0) this.#armSweep();
+  }
+
+  #stopAwaiting(entry: Entry, taken: boolean): void {
+    if (!entry.awaited) return;
+    entry.awaited = false;
+    const { message } = entry;
+    message.accepted ||= taken;
+    message.unaccepted -= 1;
+    if (message.unaccepted > 0) return;
+    this.#unanswered.remove(message);
+    message.answer(message.accepted ? "accepted" : "waiting");
+  }
+
+  #detach(entry: Entry): void {
+    const { member } = entry;
+    if (member === undefined) return;
+    if (entry.state === "offered") member.offering = false;
+    member.entries.delete(entry);
+    entry.member = undefined;
+  }
+
+  #putBack(entry: Entry, counted: boolean): void {
+    this.#detach(entry);
+    if (counted) {
+      entry.attempt += 1;
+      entry.firstFailureAt ??= this.#options.clock.now();
+    }
+    entry.state = "ready";
+    entry.lane.giveBack(entry);
+  }
+
+  #pause(member: Member, pauseMs: number): void {
+    const until = this.#options.clock.now() + pauseMs;
+    member.pausedUntil = until;
+    this.#agenda.at(until, () => {
+      if (member.lane !== undefined) this.dispatch(member.lane);
+    });
+    if (member.lane !== undefined) this.dispatch(member.lane);
+  }
+
+  #delay(entry: Entry, delayMs: number): void {
+    const { lane } = entry;
+    entry.state = "delayed";
+    lane.delayed.add(entry);
+    this.#agenda.at(this.#options.clock.now() + delayMs, () => {
+      if (!lane.delayed.delete(entry)) return;
+      entry.state = "ready";
+      lane.due.push(entry);
+      this.dispatch(lane);
+    });
+  }
+
+  #moveToDeadLetters(entry: Entry, dead: Dead, to: string): void {
+    const { message, lane } = entry;
+    const header = deadLetterHeader(message.header, message.topic, lane.queue, dead);
+    const origin = { pattern: lane.pattern, queue: lane.queue, subscriptionId: lane.kind === "broadcast" ? lane.id : undefined };
+    const { id, key, body } = message;
+    if (isDeadLetterTopic(to)) this.#standingLane(to);
+    const letter = this.#message({ topic: to, id, key, header, body, bytes: messageBytes(header, body), origin });
+    letter.owner = message.owner;
+    this.#route(letter, this.#index.match(to), 0);
+  }
+
+  #finish(entry: Entry): void {
+    entry.state = "done";
+    this.#stopAwaiting(entry, false);
+    const { message, lane } = entry;
+    message.holders -= 1;
+    if (message.holders === 0) this.#forget(message);
+    if (lane.kind === "standing") this.#dropIfEmpty(lane);
+    this.#notify();
+  }
+
+  #notify(): void {
+    if (this.#watchers.length > 0) for (const watcher of [...this.#watchers]) watcher();
+  }
+
+  #forget(message: OutboxMessage): void {
+    this.#messages -= 1;
+    this.#bytes -= message.bytes;
+    if (this.#messages === 0) {
+      this.#sweep?.cancel();
+      this.#sweep = undefined;
+      this.#unanswered.rest();
+    }
+    if (this.#parked.length > 0) this.#admitParked();
+  }
+
+  #admitParked(): void {
+    const { maxMessages, maxBytes } = this.#options;
+    for (;;) {
+      const first = this.#parked[0];
+      if (first === undefined || this.#messages >= maxMessages || this.#bytes + first.publication.bytes > maxBytes) return;
+      this.#parked.shift();
+      this.#admit(first.publication, first.acceptTimeoutMs, first.owner);
+    }
+  }
+
+  #standingLane(topic: string): Lane {
+    return this.lane(standingLaneId(topic), "standing", topic, undefined);
+  }
+
+  #dropIfEmpty(lane: Lane): void {
+    if (lane.members.length === 0 && lane.size === 0) this.removeLane(lane, undefined);
+  }
+
+  #armSweep(): void {
+    if (this.#sweep !== undefined) return;
+    const { clock, maxAgeMs } = this.#options;
+    const everyMs = Math.min(SWEEP_MS.most, Math.max(SWEEP_MS.least, maxAgeMs / SWEEP_MS.share));
+    this.#sweep = clock.after(everyMs, () => {
+      this.#sweep = undefined;
+      this.#giveUpOlderThan(clock.now() - maxAgeMs);
+      if (this.#messages > 0) this.#armSweep();
+    });
+  }
+
+  #giveUpOlderThan(oldest: number): void {
+    const reason = `older than ${this.#options.maxAgeMs} ms`;
+    for (const lane of [...this.lanes.values()]) {
+      const old = [...lane.ready, ...lane.due, ...lane.delayed].filter((entry) => entry.message.publishedAt < oldest);
+      for (const entry of old) {
+        this.#reportGivenUp(entry, reason);
+        this.drop(entry);
+      }
+    }
+    for (const message of this.#unwanted.takeOlderThan(oldest)) {
+      this.#options.onGiveUp({ topic: message.topic, id: message.id, reason });
+      message.holders -= 1;
+      this.#forget(message);
+    }
+  }
+
+  #reportGivenUp(entry: Entry, reason: string): void {
+    this.#options.onGiveUp({ topic: entry.topic, id: entry.id, queue: entry.lane.queue, reason });
+  }
+
+  #full(topic: string): BrokerError {
+    const { maxMessages, maxBytes } = this.#options;
+    return new BrokerError("ERR_BACKLOG_FULL", `The backlog is full: it keeps ${this.#messages} of ${maxMessages} messages and ${this.#bytes} of ${maxBytes} bytes.`, { topic });
+  }
+}
+
+/** The id of the lane of a queue. */
+export function queueLaneId(pattern: string, queue: string): string {
+  return `queue\u0000${pattern}\u0000${queue}`;
+}
+
+/** The id of the lane of a concrete dead-letter topic. */
+export function standingLaneId(topic: string): string {
+  return `standing\u0000${topic}`;
+}

@@ -1,0 +1,36 @@
+import { matchesTopic } from "../topics.ts";
+import type { OutboxMessage } from "./message.ts";
+
+/** Messages that nobody wants yet, by topic, in the order of publishing. */
+export class Unwanted {
+  readonly #byTopic = new Map<string, OutboxMessage[]>();
+
+  add(message: OutboxMessage): void {
+    const waiting = this.#byTopic.get(message.topic);
+    if (waiting === undefined) this.#byTopic.set(message.topic, [message]);
+    else waiting.push(message);
+  }
+
+  /** Removes and returns what matches the pattern, in the order of publishing. */
+  take(pattern: string): OutboxMessage[] {
+    const taken: OutboxMessage[] = [];
+    for (const [topic, waiting] of this.#byTopic) {
+      if (!matchesTopic(pattern, topic)) continue;
+      taken.push(...waiting);
+      this.#byTopic.delete(topic);
+    }
+    return taken.sort((left, right) => left.sequence - right.sequence);
+  }
+
+  takeOlderThan(publishedAt: number): OutboxMessage[] {
+    const taken: OutboxMessage[] = [];
+    for (const [topic, waiting] of this.#byTopic) {
+      const young = waiting.filter((message) => message.publishedAt >= publishedAt);
+      if (young.length === waiting.length) continue;
+      taken.push(...waiting.filter((message) => message.publishedAt < publishedAt));
+      if (young.length === 0) this.#byTopic.delete(topic);
+      else this.#byTopic.set(topic, young);
+    }
+    return taken;
+  }
+}

@@ -1,0 +1,72 @@
+import { channels } from "./diagnostics.ts";
+import type { DeadLetterOrigin, Publication } from "./driver.ts";
+import type { BrokerError } from "./errors.ts";
+import type { Header } from "./message.ts";
+import type { Receipt, ReceiptState } from "./receipt.ts";
+
+/** What a message on its way out is made of. */
+export type OutgoingContent = Omit<Publication, "confirm" | "fail">;
+
+/** A message on its way out, and the publisher's promise. Answered once; a later answer changes nothing. */
+export class Outgoing implements Publication {
+  readonly topic: string;
+  readonly id: string;
+  readonly key: string | undefined;
+  readonly header: Header;
+  readonly body: Uint8Array;
+  readonly bytes: number;
+  readonly mandatory: boolean;
+  readonly origin: DeadLetterOrigin | undefined;
+  answered = false;
+  readonly #broker: string;
+  readonly #resolve: (receipt: Receipt) => void;
+  readonly #reject: (reason: unknown) => void;
+  #onAnswer: (() => void) | undefined;
+
+  constructor(broker: string, content: OutgoingContent, resolve: (receipt: Receipt) => void, reject: (reason: unknown) => void) {
+    this.topic = content.topic;
+    this.id = content.id;
+    this.key = content.key;
+    this.header = content.header;
+    this.body = content.body;
+    this.bytes = content.bytes;
+    this.mandatory = content.mandatory;
+    this.origin = content.origin;
+    this.#broker = broker;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  confirm(state: ReceiptState): void {
+    if (this.answered) return;
+    if (channels.publish.hasSubscribers) channels.publish.publish({ broker: this.#broker, topic: this.topic, id: this.id, state });
+    this.#answer();
+    this.#resolve({ id: this.id, state });
+  }
+
+  fail(error: BrokerError): void {
+    if (this.answered) return;
+    if (channels.publish.hasSubscribers) channels.publish.publish({ broker: this.#broker, topic: this.topic, id: this.id, error });
+    this.#answer();
+    this.#reject(error);
+  }
+
+  /** The publisher no longer waits. */
+  abandon(reason: unknown): void {
+    if (this.answered) return;
+    this.#answer();
+    this.#reject(reason);
+  }
+
+  /** Calls `listener` once, when the publication is answered. */
+  whenAnswered(listener: () => void): void {
+    const earlier = this.#onAnswer;
+    this.#onAnswer = earlier === undefined ? listener : () => (earlier(), listener());
+  }
+
+  #answer(): void {
+    this.answered = true;
+    this.#onAnswer?.();
+    this.#onAnswer = undefined;
+  }
+}

@@ -1,0 +1,63 @@
+import type { BrokerOptions } from "./broker-options.ts";
+import type { Driver } from "./driver.ts";
+import { BrokerError } from "./errors.ts";
+
+/** A URL scheme and the driver behind it. */
+export interface Scheme {
+  /** As in the URL, without the colon. */
+  readonly scheme: string;
+  /** The broker's name; `--broker` and `TIDINGS_BROKER` take it in place of a URL. */
+  readonly name: string;
+  /** The URL that the name alone stands for. */
+  readonly defaultUrl: string;
+  /** Opens the driver; loaded when the broker connects. */
+  open(url: string, options: BrokerOptions): Promise<Driver>;
+}
+
+/** Every URL scheme, and the lazy import of its driver: the one table to add a driver to. */
+export const SCHEMES: readonly Scheme[] = [
+  {
+    scheme: "http",
+    name: "http",
+    defaultUrl: "http://127.0.0.1:0",
+    open: async (url, options) => (await import("./drivers/http/index.ts")).open(url, options),
+  },
+  {
+    scheme: "memory",
+    name: "memory",
+    defaultUrl: "memory:",
+    open: async (url, options) => (await import("./drivers/memory/index.ts")).open(url, options),
+  },
+  planned("nats", "nats", "nats://127.0.0.1:4222"),
+  planned("nats+core", "nats+core", "nats+core://127.0.0.1:4222"),
+  planned("amqp", "rabbitmq", "amqp://127.0.0.1:5672"),
+  planned("amqps", "rabbitmq", "amqps://127.0.0.1:5671"),
+];
+
+/** A driver that this version does not have: its name is known, and connecting says what there is. */
+function planned(scheme: string, name: string, defaultUrl: string): Scheme {
+  return {
+    scheme,
+    name,
+    defaultUrl,
+    open: async () => {
+      throw new BrokerError("ERR_UNSUPPORTED", `This version of Tidings has no driver for ${scheme}://. It has: http, memory.`);
+    },
+  };
+}
+
+/**
+ * The scheme of a URL, or of a driver's name.
+ * @throws BrokerError `ERR_INVALID_OPTION` that lists the known ones
+ */
+export function findScheme(urlOrName: string): { readonly scheme: Scheme; readonly url: string } {
+  const byName = SCHEMES.find(({ name, scheme }) => urlOrName === name || urlOrName === scheme);
+  if (byName !== undefined) return { scheme: byName, url: byName.defaultUrl };
+  const prefix = /^([a-z][a-z0-9+.-]*):/i.exec(urlOrName)?.[1]?.toLowerCase();
+  const byScheme = SCHEMES.find(({ scheme }) => scheme === prefix);
+  if (byScheme !== undefined) return { scheme: byScheme, url: urlOrName };
+  const known = SCHEMES.map(({ scheme }) => `${scheme}:`).join(", ");
+  const names = [...new Set(SCHEMES.map(({ name }) => name))].join(", ");
+  const shown = urlOrName.replace(/\/\/[^@/]*@/, "//…@");
+  throw new BrokerError("ERR_INVALID_OPTION", `Unknown broker ${JSON.stringify(shown)}. Known URLs begin with ${known}; known names are ${names}.`);
+}

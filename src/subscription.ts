@@ -1,0 +1,368 @@
+import { backoffMs } from "./backoff.ts";
+import type { ResolvedSubscribeOptions } from "./check-options.ts";
+import { deadLetterHeader } from "./dead-letter.ts";
+import type { Handler } from "./delivery.ts";
+import { channels } from "./diagnostics.ts";
+import { ACK, type Dead, type DeadLetterOrigin, type DriverDelivery, type DriverSubscription, type Outcome, RELEASE } from "./driver.ts";
+import { BrokerError, describeError, isFinal, wrapError } from "./errors.ts";
+import { Agenda, type Appointment } from "./internal/agenda.ts";
+import type { Clock } from "./internal/clock.ts";
+import { DeadlineList } from "./internal/deadline-list.ts";
+import { type Deferred, deferred } from "./internal/deferred.ts";
+import { Deque } from "./internal/deque.ts";
+import { before } from "./internal/wait.ts";
+import type { Header } from "./message.ts";
+import { type Decision, type DeliveryOwner, RunningDelivery } from "./running-delivery.ts";
+import { deadLetterTopic, isDeadLetterTopic } from "./topics.ts";
+
+/** What a subscription needs from its broker. */
+export interface SubscriptionHost {
+  readonly name: string;
+  readonly clock: Clock;
+  /** Whether the driver moves dead letters itself. */
+  readonly movesDeadLetters: boolean;
+  /** Publishes a dead letter and resolves when it is confirmed. */
+  publishDeadLetter(topic: string, source: DriverDelivery, header: Header, origin: DeadLetterOrigin): Promise<void>;
+  onError(error: BrokerError): void;
+  onGiveUp(topic: string, id: string, queue: string | undefined, reason: string): void;
+}
+
+/** How many reasons of dead letters that could not be written are remembered for the next try. */
+const MAX_REASONS = 1_000;
+
+/**
+ * The delivery contract of one subscription, above every driver: how many handlers run (D7), in which order (D8), who
+ * settles (D3), how often a message is tried (D4), when it becomes a dead letter (D5, D6) and how it drains (D11).
+ */
+export class Subscription implements DeliveryOwner {
+  readonly id: string;
+  readonly pattern: string;
+  readonly options: ResolvedSubscribeOptions;
+  readonly #host: SubscriptionHost;
+  /** `undefined` for a pulled subscription: deliveries wait for `pull`. */
+  readonly #handler: Handler | undefined;
+  readonly #ready = new Deque<RunningDelivery>();
+  readonly #running = new Set<RunningDelivery>();
+  readonly #pullers = new Deque<Deferred<RunningDelivery | undefined>>();
+  /** Messages behind one of the same key that is not done yet, by key; only with `orderBy`. */
+  readonly #keys = new Map<string, Deque<RunningDelivery>>();
+  /** Messages that wait here for their next attempt; only with `orderBy`. */
+  readonly #waiting = new Map<RunningDelivery, Appointment>();
+  readonly #deadlines: DeadlineList<RunningDelivery>;
+  readonly #agenda: Agenda;
+  /** Reasons of messages whose dead letter was refused, by message id. */
+  readonly #reasons = new Map<string, string>();
+  #settling = 0;
+  #pumping = false;
+  #stopping = false;
+  #stopped = false;
+  #idle: Deferred<void> | undefined;
+
+  constructor(id: string, pattern: string, options: ResolvedSubscribeOptions, handler: Handler | undefined, host: SubscriptionHost) {
+    this.id = id;
+    this.pattern = pattern;
+    this.options = options;
+    this.#handler = handler;
+    this.#host = host;
+    this.#agenda = new Agenda(host.clock);
+    this.#deadlines = new DeadlineList(host.clock, (delivery) => this.#timedOut(delivery));
+  }
+
+  /** Takes a message from the driver. */
+  deliver(source: DriverDelivery): void {
+    if (this.#stopped) return this.#tell(source, RELEASE);
+    const delivery = new RunningDelivery(source, this, source.attempt, source.firstFailureAt);
+    if (source.broken !== undefined) return this.#bury(delivery, source.broken, source.attempt - 1);
+    if (source.attempt > this.options.maxAttempts && !isDeadLetterTopic(source.topic)) {
+      const reason = this.#reasons.get(source.id) ?? "no attempts are left: the process that held the message died, or lost it";
+      return this.#bury(delivery, reason, source.attempt - 1);
+    }
+    if (this.#mustWaitForKey(delivery)) return;
+    this.#ready.push(delivery);
+    this.#pump();
+  }
+
+  /** The next delivery, for a subscription without a handler; `undefined` once it has stopped. */
+  pull(): Promise<RunningDelivery | undefined> {
+    if (this.#stopping) return Promise.resolve(undefined);
+    const puller = deferred<RunningDelivery | undefined>();
+    this.#pullers.push(puller);
+    this.#pump();
+    return puller.promise;
+  }
+
+  /** Ends the wait of every `pull`. */
+  endPulls(): void {
+    this.#stopping = true;
+    for (const puller of this.#pullers.drain()) puller.resolve(undefined);
+  }
+
+  /**
+   * Drains: no handler starts any more, the driver stops fetching, what was not started goes back, and what runs may
+   * finish until `deadlineAt`. What still runs then is aborted and goes back too.
+   */
+  async drain(driver: DriverSubscription, deadlineAt: number, disconnecting: boolean): Promise<void> {
+    this.endPulls();
+    const { clock } = this.#host;
+    try {
+      await before(clock, deadlineAt, driver.stop());
+    } catch (error) {
+      this.#host.onError(wrapError(error, "ERR_DRIVER", `Stopping the subscription to ${this.pattern} failed`));
+    }
+    this.#stopped = true;
+    this.#giveBackUnstarted();
+    this.#idle = deferred();
+    this.#checkIdle();
+    if (!(await before(clock, deadlineAt, this.#idle.promise))) this.#cutOff();
+    this.#deadlines.clear();
+    this.#agenda.clear();
+    await driver.close(disconnecting);
+  }
+
+  decide(delivery: RunningDelivery, decision: Decision): Promise<void> | undefined {
+    this.#deadlines.remove(delivery);
+    let result: Promise<void> | undefined;
+    if (decision.kind === "ack") result = this.#settle(delivery, ACK);
+    else if (decision.kind === "nack") result = this.#again(delivery, decision.reason, decision.delayMs);
+    else result = this.#dead(delivery, decision.reason, delivery.attempt);
+    if (delivery.handlerEnded) this.#free(delivery);
+    return result;
+  }
+
+  extend(delivery: RunningDelivery, ms: number): void {
+    this.#deadlines.remove(delivery);
+    this.#deadlines.add(delivery, this.#host.clock.now() + ms);
+    delivery.source.extend?.(ms, delivery.attempt);
+  }
+
+  #mustWaitForKey(delivery: RunningDelivery): boolean {
+    const { key } = delivery.source;
+    if (this.options.orderBy === undefined || key === undefined) return false;
+    const behind = this.#keys.get(key);
+    if (behind === undefined) {
+      this.#keys.set(key, new Deque());
+      return false;
+    }
+    behind.push(delivery);
+    return true;
+  }
+
+  // A handler that returns at once makes room for the next, which this loop starts: recursion would grow with the backlog.
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (!this.#stopping && this.#running.size < this.options.concurrency && this.#ready.size > 0) {
+      if (this.#handler === undefined && this.#pullers.size === 0) break;
+      const delivery = this.#ready.shift();
+      if (delivery !== undefined) this.#start(delivery);
+    }
+    this.#pumping = false;
+  }
+
+  #start(delivery: RunningDelivery): void {
+    delivery.running = true;
+    this.#running.add(delivery);
+    this.#deadlines.add(delivery, this.#host.clock.now() + this.options.ackTimeoutMs);
+    if (channels.deliver.hasSubscribers) channels.deliver.publish(this.#event(delivery));
+    if (this.#handler === undefined) {
+      delivery.handlerEnded = true;
+      this.#pullers.shift()?.resolve(delivery);
+      return;
+    }
+    let result: unknown;
+    try {
+      result = this.#handler(delivery);
+    } catch (error) {
+      this.#failed(delivery, error);
+      return;
+    }
+    if (isThenable(result)) {
+      result.then(
+        () => this.#returned(delivery),
+        (error: unknown) => this.#failed(delivery, error),
+      );
+    } else this.#returned(delivery);
+  }
+
+  #returned(delivery: RunningDelivery): void {
+    delivery.handlerEnded = true;
+    if (delivery.state === "open" && this.options.autoAck) void delivery.ack();
+    else if (delivery.state !== "open") this.#free(delivery);
+  }
+
+  #failed(delivery: RunningDelivery, error: unknown): void {
+    delivery.handlerEnded = true;
+    const reason = describeError(error);
+    this.#host.onError(
+      new BrokerError("ERR_HANDLER_FAILED", `The handler of ${delivery.topic} failed on message ${delivery.id}, attempt ${delivery.attempt} of ${this.options.maxAttempts}: ${reason}`, {
+        topic: delivery.topic,
+        cause: error,
+      }),
+    );
+    if (delivery.state !== "open") return this.#free(delivery);
+    delivery.state = "settled";
+    void this.decide(delivery, isFinal(error) ? { kind: "reject", reason } : { kind: "nack", delayMs: undefined, reason });
+  }
+
+  #timedOut(delivery: RunningDelivery): void {
+    const reason = `the handler did not settle within ${this.options.ackTimeoutMs} ms`;
+    const error = new BrokerError("ERR_HANDLER_FAILED", `The handler of ${delivery.topic} timed out on message ${delivery.id}, attempt ${delivery.attempt} of ${this.options.maxAttempts}: ${reason}.`, {
+      topic: delivery.topic,
+    });
+    delivery.expire(error);
+    this.#host.onError(error);
+    void this.decide(delivery, { kind: "nack", delayMs: undefined, reason });
+  }
+
+  /** Frees the slot, and lets the next message of the same key run. */
+  #free(delivery: RunningDelivery): void {
+    if (!this.#running.delete(delivery)) return;
+    delivery.running = false;
+    if (!delivery.retriesHere) this.#nextOfKey(delivery);
+    else if (!this.#waiting.has(delivery)) this.#runAgain(delivery);
+    this.#pump();
+    this.#checkIdle();
+  }
+
+  #nextOfKey(delivery: RunningDelivery): void {
+    const { key } = delivery.source;
+    if (this.options.orderBy === undefined || key === undefined) return;
+    const next = this.#keys.get(key)?.shift();
+    if (next === undefined) this.#keys.delete(key);
+    else if (this.#stopped) this.#tell(next.source, RELEASE);
+    else this.#ready.push(next);
+  }
+
+  /** Another attempt after the backoff, or a dead letter if there is none left. */
+  #again(delivery: RunningDelivery, reason: string, askedMs: number | undefined): Promise<void> | undefined {
+    const { maxAttempts, backoffMs: firstMs, maxBackoffMs, orderBy } = this.options;
+    const kept = isDeadLetterTopic(delivery.topic);
+    if (delivery.attempt >= maxAttempts && !kept) return this.#dead(delivery, reason, delivery.attempt);
+    const now = this.#host.clock.now();
+    const delayMs = askedMs ?? backoffMs(delivery.attempt, firstMs, maxBackoffMs);
+    if (orderBy !== undefined && delivery.key !== undefined && !this.#stopping) {
+      delivery.retriesHere = true;
+      delivery.source.extend?.(delayMs + this.options.ackTimeoutMs, delivery.attempt + 1);
+      this.#waiting.set(
+        delivery,
+        this.#agenda.at(now + delayMs, () => {
+          this.#waiting.delete(delivery);
+          if (!delivery.running) this.#runAgain(delivery);
+        }),
+      );
+      return undefined;
+    }
+    return this.#settle(delivery, { kind: "retry", delayMs, attempt: delivery.attempt + 1, firstFailureAt: delivery.firstFailureAt ?? now });
+  }
+
+  #runAgain(earlier: RunningDelivery): void {
+    const next = new RunningDelivery(earlier.source, this, earlier.attempt + 1, earlier.firstFailureAt ?? this.#host.clock.now());
+    if (this.#stopped) return this.#tell(next.source, this.#unstarted(next, 0));
+    this.#ready.unshift(next);
+    this.#pump();
+  }
+
+  /** A dead letter without a handler start. */
+  #bury(delivery: RunningDelivery, reason: string, attempts: number): void {
+    delivery.state = "settled";
+    void this.#dead(delivery, reason, Math.max(0, attempts));
+  }
+
+  #dead(delivery: RunningDelivery, reason: string, attempts: number): Promise<void> | undefined {
+    // A dead letter that fails stays where it is: nothing dead-letters twice.
+    if (isDeadLetterTopic(delivery.topic)) return this.#again(delivery, reason, undefined);
+    const { deadLetter, queue } = this.options;
+    const now = this.#host.clock.now();
+    const to = deadLetter === undefined ? deadLetterTopic(delivery.topic) : deadLetter;
+    const dead: Dead = { kind: "dead", to, reason, attempts, firstAt: delivery.firstFailureAt ?? now, lastAt: now };
+    if (to === false) this.#host.onGiveUp(delivery.topic, delivery.id, queue, reason);
+    if (to === false || this.#host.movesDeadLetters) return this.#settle(delivery, dead);
+    return this.#track(this.#publishDead(delivery, dead, to), `Writing the dead letter of message ${delivery.id} failed`);
+  }
+
+  /** Acks only after the dead letter is confirmed; otherwise the message stays and the next delivery of it tries again. */
+  async #publishDead(delivery: RunningDelivery, dead: Dead, to: string): Promise<void> {
+    const { source } = delivery;
+    const { queue } = this.options;
+    try {
+      const header = deadLetterHeader(source.header, source.topic, queue, dead);
+      await this.#host.publishDeadLetter(to, source, header, { pattern: this.pattern, queue, subscriptionId: queue === undefined ? this.id : undefined });
+    } catch (error) {
+      this.#host.onError(wrapError(error, "ERR_DEAD_LETTER", `The dead letter of message ${source.id} could not be written to ${to}; the message stays`, { topic: source.topic }));
+      if (this.#reasons.size >= MAX_REASONS) this.#reasons.clear();
+      this.#reasons.set(source.id, dead.reason);
+      const attempt = Math.max(dead.attempts, this.options.maxAttempts) + 1;
+      await this.#settle(delivery, { kind: "retry", delayMs: this.options.maxBackoffMs, attempt, firstFailureAt: dead.firstAt });
+      return;
+    }
+    this.#reasons.delete(source.id);
+    await this.#settle(delivery, ACK);
+  }
+
+  #settle(delivery: RunningDelivery, outcome: Outcome): Promise<void> | undefined {
+    if (channels.settle.hasSubscribers) channels.settle.publish({ ...this.#event(delivery), outcome: outcome.kind });
+    const result = delivery.source.settle(outcome);
+    if (result === undefined) return undefined;
+    return this.#track(result, `Settling message ${delivery.id} on ${delivery.topic} failed`);
+  }
+
+  /** Counts what the driver has not answered yet. A failure goes to the error hook, whether or not somebody awaits it too. */
+  #track(result: Promise<void>, context: string): Promise<void> {
+    this.#settling += 1;
+    const answered = result
+      .catch((error: unknown) => {
+        throw wrapError(error, "ERR_DRIVER", context);
+      })
+      .finally(() => {
+        this.#settling -= 1;
+        this.#checkIdle();
+      });
+    answered.catch((error: BrokerError) => this.#host.onError(error));
+    return answered;
+  }
+
+  #tell(source: DriverDelivery, outcome: Outcome): void {
+    const result = source.settle(outcome);
+    if (result !== undefined) void this.#track(result, `Giving back message ${source.id} on ${source.topic} failed`);
+  }
+
+  #giveBackUnstarted(): void {
+    for (const delivery of this.#ready.drain()) this.#tell(delivery.source, this.#unstarted(delivery, 0));
+    for (const behind of this.#keys.values()) for (const delivery of behind.drain()) this.#tell(delivery.source, RELEASE);
+    for (const [delivery, appointment] of this.#waiting) {
+      if (delivery.running) continue;
+      const delayMs = Math.max(0, appointment.dueAt - this.#host.clock.now());
+      this.#tell(delivery.source, this.#unstarted(delivery, delayMs, delivery.attempt + 1));
+    }
+    this.#waiting.clear();
+  }
+
+  // A message that was tried here before keeps the attempts it has used.
+  #unstarted(delivery: RunningDelivery, delayMs: number, attempt: number = delivery.attempt): Outcome {
+    if (attempt === delivery.source.attempt) return RELEASE;
+    return { kind: "retry", delayMs, attempt, firstFailureAt: delivery.firstFailureAt ?? this.#host.clock.now() };
+  }
+
+  /** The drain deadline has passed: what still runs is aborted and given back, with no attempt counted. */
+  #cutOff(): void {
+    for (const delivery of this.#running) {
+      const open = delivery.state === "open";
+      delivery.expire(new BrokerError("ERR_STALE_DELIVERY", `The subscription to ${this.pattern} ended before the handler did.`, { topic: delivery.topic }));
+      if (open) this.#tell(delivery.source, this.#unstarted(delivery, 0));
+      else if (delivery.retriesHere) this.#tell(delivery.source, this.#unstarted(delivery, 0, delivery.attempt + 1));
+    }
+    this.#running.clear();
+  }
+
+  #checkIdle(): void {
+    if (this.#idle !== undefined && this.#running.size === 0 && this.#settling === 0) this.#idle.resolve();
+  }
+
+  #event(delivery: RunningDelivery): object {
+    return { broker: this.#host.name, topic: delivery.topic, id: delivery.id, queue: this.options.queue, attempt: delivery.attempt };
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
