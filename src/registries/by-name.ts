@@ -1,0 +1,48 @@
+import { BrokerError } from "../errors.ts";
+import type { Registry } from "../registry.ts";
+
+interface NamedRegistry {
+  readonly name: string;
+  open(address: string | undefined): Promise<Registry>;
+}
+
+/** Every registry that a name stands for, with its lazy import: the one table to add a registry to. */
+const REGISTRIES: readonly NamedRegistry[] = [
+  {
+    name: "local",
+    open: async (folder) => (await import("./local/index.ts")).local(folder === undefined ? {} : { folder }),
+  },
+  { name: "memory", open: async () => (await import("./memory.ts")).memory() },
+  planned("mdns"),
+  planned("nats"),
+  planned("etcd"),
+  planned("consul"),
+];
+
+function planned(name: string): NamedRegistry {
+  return {
+    name,
+    open: async () => {
+      throw new BrokerError(
+        "ERR_UNSUPPORTED",
+        `This version of Tidings has no registry named ${name}. It has: local, memory, and static in code.`,
+      );
+    },
+  };
+}
+
+/**
+ * Opens the registry that a name stands for.
+ * @param address where it is: the folder of `local`; the others of this version have none.
+ * @throws BrokerError `ERR_INVALID_OPTION` for an unknown name, `ERR_UNSUPPORTED` for one that this version lacks
+ */
+export async function registryByName(name: string, address?: string): Promise<Registry> {
+  const found = REGISTRIES.find((registry) => registry.name === name);
+  if (found === undefined) {
+    throw new BrokerError(
+      "ERR_INVALID_OPTION",
+      `Unknown registry ${JSON.stringify(name)}. Known ones: ${REGISTRIES.map((registry) => registry.name).join(", ")}.`,
+    );
+  }
+  return found.open(address);
+}

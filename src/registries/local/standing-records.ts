@@ -1,0 +1,51 @@
+import { rm } from "node:fs/promises";
+import type { RegistryRecord } from "../records.ts";
+import type { AtomicWriter } from "./atomic-file.ts";
+import { refusal, registryFailure } from "./failure.ts";
+import type { PrivateFolder } from "./folder.ts";
+import {
+  EMPTY_FILE_BYTES,
+  encodeRecord,
+  joinRecords,
+  MAX_FILE_BYTES,
+  recordBytes,
+  standingName,
+} from "./record-file.ts";
+
+/** The records that no process owns: one file each, which every process may replace or remove. */
+export class StandingRecords {
+  readonly #folder: PrivateFolder;
+  readonly #writer: AtomicWriter;
+
+  constructor(folder: PrivateFolder, writer: AtomicWriter) {
+    this.#folder = folder;
+    this.#writer = writer;
+  }
+
+  /** Adds or refreshes records; resolves when their files are in place. Rejects with `ERR_REGISTRY`. */
+  async put(records: ReadonlyMap<string, RegistryRecord>): Promise<void> {
+    await this.#folder.ensure();
+    await Promise.all([...records].map(([key, record]) => this.#write(key, encodeRecord(record))));
+  }
+
+  /** Removes records; unknown ones are ignored. Rejects with `ERR_REGISTRY`. */
+  async remove(keys: readonly string[]): Promise<void> {
+    if (!(await this.#folder.exists())) return;
+    try {
+      await Promise.all(keys.map((key) => rm(this.#folder.file(standingName(key)), { force: true })));
+    } catch (error) {
+      throw registryFailure(error, "remove a standing record");
+    }
+  }
+
+  async #write(key: string, encoded: string): Promise<void> {
+    if (EMPTY_FILE_BYTES + recordBytes(encoded) > MAX_FILE_BYTES) {
+      throw refusal(`A standing record of the local registry has at most ${MAX_FILE_BYTES} bytes.`);
+    }
+    try {
+      await this.#writer.replace(standingName(key), joinRecords([encoded]));
+    } catch (error) {
+      throw registryFailure(error, "write a standing record");
+    }
+  }
+}
