@@ -243,6 +243,11 @@ export class Outbox {
     return true;
   }
 
+  /** Drops one entry as `drop` does, and reports it. */
+  giveUp(entry: Entry, reason: string): void {
+    if (this.drop(entry)) this.#reportGivenUp(entry, reason);
+  }
+
   /** Puts a message into a lane as if it were new there. */
   insert(lane: Lane, content: MessageContent): void {
     this.#route(this.#message(content), [lane], 0);
@@ -409,10 +414,7 @@ export class Outbox {
     const reason = `older than ${this.#options.maxAgeMs} ms`;
     for (const lane of [...this.lanes.values()]) {
       const old = [...lane.ready, ...lane.due, ...lane.delayed].filter((entry) => entry.message.publishedAt < oldest);
-      for (const entry of old) {
-        this.#reportGivenUp(entry, reason);
-        this.drop(entry);
-      }
+      for (const entry of old) this.giveUp(entry, reason);
     }
     for (const message of this.#unwanted.takeOlderThan(oldest)) {
       this.#options.onGiveUp({ topic: message.topic, id: message.id, reason });

@@ -1,0 +1,60 @@
+import type { DeadLetterAdmin, QueueAdmin, QueueInfo } from "../../driver.ts";
+import { readDeadLetter } from "./calls.ts";
+import type { Directory } from "./directory.ts";
+import type { PeerNetwork } from "./peer-network.ts";
+import type { QueueRecord } from "./records.ts";
+
+/** What becomes of a queue's record in the registry. */
+export interface QueueRecords {
+  announce(queue: QueueRecord): Promise<void>;
+  retract(queue: QueueRecord): Promise<void>;
+}
+
+/** Queues and dead letters across all live peers: each process keeps those of the messages that it published. */
+export class HttpAdmin {
+  readonly queues: QueueAdmin;
+  readonly deadLetters: DeadLetterAdmin;
+
+  constructor(network: PeerNetwork, own: { readonly queues: QueueAdmin; readonly deadLetters: DeadLetterAdmin }, directory: Directory, records: QueueRecords) {
+    this.queues = {
+      create: (pattern, queue) => records.announce({ pattern, queue }),
+      list: async () => {
+        const [mine, theirs] = await Promise.all([own.queues.list(), network.ask("queues", null)]);
+        return sum([mine, ...theirs]);
+      },
+      remove: async (pattern, queue) => {
+        const known = (await own.queues.list()).find((info) => info.topic === pattern && info.queue === queue);
+        const existed = await own.queues.remove(pattern, queue);
+        if ((known?.members ?? 0) === 0) {
+          await records.retract({ pattern, queue });
+          directory.removeQueue({ pattern, queue }, "its queue was removed");
+        }
+        await network.tell("queue-removed", { pattern, queue });
+        return existed;
+      },
+    };
+    this.deadLetters = {
+      list: async (topic) => {
+        const [mine, theirs] = await Promise.all([own.deadLetters.list(topic), network.ask("dead-letters", { topic })]);
+        return [...mine, ...theirs.flat().map(readDeadLetter)].sort((a, b) => a.lastAt.getTime() - b.lastAt.getTime());
+      },
+      redrive: async (topic, { id }) => total(await own.deadLetters.redrive(topic, { id }), await network.ask("redrive", { topic, ...(id === undefined ? {} : { id }) })),
+      drop: async (topic, { id }) => total(await own.deadLetters.drop(topic, { id }), await network.ask("drop", { topic, ...(id === undefined ? {} : { id }) })),
+    };
+  }
+}
+
+function total(own: number, others: readonly number[]): number {
+  return others.reduce((sumSoFar, count) => sumSoFar + count, own);
+}
+
+/** One line a queue: every process knows all members, and keeps messages of its own. */
+function sum(lists: readonly (readonly QueueInfo[])[]): QueueInfo[] {
+  const queues = new Map<string, QueueInfo>();
+  for (const info of lists.flat()) {
+    const key = `${info.topic}\u0000${info.queue}`;
+    const known = queues.get(key);
+    queues.set(key, known === undefined ? info : { ...known, members: Math.max(known.members, info.members), messages: known.messages + info.messages });
+  }
+  return [...queues.values()];
+}

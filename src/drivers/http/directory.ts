@@ -1,0 +1,186 @@
+import { type BrokerError, wrapError } from "../../errors.ts";
+import type { Clock, Timer } from "../../internal/clock.ts";
+import { Member } from "../../outbox/member.ts";
+import type { Outbox } from "../../outbox/outbox.ts";
+import { queueLaneId } from "../../outbox/outbox.ts";
+import { laneOf } from "../../outbox/subscribe-local.ts";
+import type { Registry, RegistryEvent, Service, Watcher } from "../../registry.ts";
+import { checkPattern, checkQueue } from "../../topics.ts";
+import { GoCarrier } from "./go-carrier.ts";
+import type { Peers } from "./peer.ts";
+import { type QueueRecord, type RemoteSubscription, readQueue, readSubscription } from "./records.ts";
+import { RemoteCarrier } from "./remote-carrier.ts";
+import { SERVICE_NAMES } from "./wire.ts";
+
+/** How often the registry is read anew, beside watching it, in milliseconds. */
+const RESYNC_MS = 30_000;
+
+/** How long a subscription that left is not believed to be back, in milliseconds: a slow look-up may still name it. */
+const FORGET_MS = 60_000;
+
+/** Messages that one subscription of another process may hold at once: each needs a connection. */
+const REMOTE_WINDOW = 128;
+
+/** What a {@link Directory} works with. */
+export interface DirectoryParts {
+  readonly registry: Registry;
+  /** The same registry, served from memory. */
+  readonly cache: Registry;
+  readonly outbox: Outbox;
+  readonly peers: Peers;
+  readonly clock: Clock;
+  /** This process: its own subscriptions are in the outbox already. */
+  readonly peerId: string;
+  /** Whether go-micro peers are reached too. */
+  readonly goMicro: boolean;
+  onError(error: BrokerError): void;
+}
+
+interface Known {
+  readonly subscription: RemoteSubscription;
+  readonly member: Member;
+  readonly since: number;
+}
+
+/** Who subscribes to what in other processes, from the registry and from what peers tell: it keeps the outbox's lanes and members. */
+export class Directory {
+  readonly #parts: DirectoryParts;
+  readonly #known = new Map<string, Known>();
+  /** Subscriptions that left, and when. */
+  readonly #left = new Map<string, number>();
+  #watcher: Watcher | undefined;
+  #resync: Timer | undefined;
+  #closed = false;
+
+  constructor(parts: DirectoryParts) {
+    this.#parts = parts;
+  }
+
+  /** Watches first and then looks up, so that nothing falls between. */
+  async open(): Promise<void> {
+    this.#watcher = await this.#parts.cache.watch((event) => this.#onEvent(event));
+    await this.#readAll();
+    this.#armResync();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#watcher?.close();
+    this.#resync?.cancel();
+  }
+
+  /** The addresses of all other live Tidings processes: read afresh, since one that has just started must be told. */
+  async otherPeers(): Promise<string[]> {
+    const services = await this.#parts.registry.getService(SERVICE_NAMES.peers);
+    return services.flatMap(({ nodes }) => nodes.filter((node) => node.id !== this.#parts.peerId).map((node) => node.address));
+  }
+
+  /** Adds what a record says. */
+  add(service: Service): void {
+    if (this.#closed) return;
+    for (const node of service.nodes) {
+      if (service.name === SERVICE_NAMES.queues) {
+        const queue = readQueue(node);
+        if (queue !== undefined) this.addQueue(queue);
+      } else {
+        const subscription = readSubscription(service, node);
+        if (subscription !== undefined) this.#addSubscription(subscription);
+      }
+    }
+  }
+
+  /** A queue exists: it gets every message from now on. */
+  addQueue({ pattern, queue }: QueueRecord): void {
+    if (!isValid(() => (checkPattern(pattern), checkQueue(queue)))) return;
+    this.#parts.outbox.lane(queueLaneId(pattern, queue), "queue", pattern, queue);
+  }
+
+  /** A queue is gone, unless it has members. */
+  removeQueue({ pattern, queue }: QueueRecord, reason: string): void {
+    const { outbox } = this.#parts;
+    const lane = outbox.lanes.get(queueLaneId(pattern, queue));
+    if (lane !== undefined && lane.members.length === 0) outbox.removeLane(lane, reason);
+  }
+
+  /**
+   * A subscription left: nothing more is offered to it. What it holds it may still answer for; a queue's messages go to
+   * the other members, and a broadcast subscription's are given up.
+   */
+  remove(nodeId: string): void {
+    this.#left.set(nodeId, this.#parts.clock.now());
+    const known = this.#known.get(nodeId);
+    if (known === undefined) return;
+    this.#known.delete(nodeId);
+    const { member } = known;
+    const { lane } = member;
+    member.leaving = true;
+    if (lane === undefined) return;
+    const { outbox } = this.#parts;
+    const leave = () => {
+      outbox.removeMember(member, false);
+      if (lane.kind === "broadcast") outbox.removeLane(lane, "its subscriber is gone");
+    };
+    if (member.entries.size === 0) leave();
+    else void outbox.when(() => member.entries.size === 0).then(leave);
+    if (lane.kind === "broadcast") for (const entry of [...lane.ready, ...lane.due, ...lane.delayed]) outbox.giveUp(entry, "its subscriber is gone");
+  }
+
+  #addSubscription(subscription: RemoteSubscription): void {
+    const { nodeId, pattern, queue, address, peerId, ackTimeoutMs } = subscription;
+    const { outbox, peers, onError, goMicro } = this.#parts;
+    if (peerId === this.#parts.peerId || this.#known.has(nodeId) || this.#left.has(nodeId)) return;
+    if (peerId === undefined && !goMicro) return;
+    if (!isValid(() => (checkPattern(pattern), queue !== undefined && checkQueue(queue)))) return;
+    const carrier =
+      peerId === undefined
+        ? new GoCarrier(nodeId, peers.at(address, false), outbox, onError)
+        : new RemoteCarrier(nodeId, peers.at(address, true), ackTimeoutMs, { outbox, onGone: (id) => this.remove(id), onError });
+    const member = new Member(nodeId, REMOTE_WINDOW, carrier);
+    this.#known.set(nodeId, { subscription, member, since: this.#parts.clock.now() });
+    outbox.addMember(laneOf(outbox, { id: nodeId, pattern, queue }), member);
+  }
+
+  #onEvent({ action, service }: RegistryEvent): void {
+    if (!WATCHED.has(service.name)) return;
+    if (action !== "delete") return this.add(service);
+    for (const node of service.nodes) {
+      if (service.name !== SERVICE_NAMES.queues) this.remove(node.id);
+      else {
+        const queue = readQueue(node);
+        if (queue !== undefined) this.removeQueue(queue, "its queue is gone");
+      }
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const { cache, clock } = this.#parts;
+    const startedAt = clock.now();
+    const services = (await Promise.all([...WATCHED].map((name) => cache.getService(name)))).flat();
+    for (const service of services) this.add(service);
+    const named = new Set(services.flatMap(({ nodes }) => nodes.map((node) => node.id)));
+    for (const [nodeId, { since }] of this.#known) if (since < startedAt && !named.has(nodeId)) this.remove(nodeId);
+    for (const [nodeId, leftAt] of this.#left) if (leftAt + FORGET_MS < startedAt) this.#left.delete(nodeId);
+  }
+
+  #armResync(): void {
+    if (this.#closed) return;
+    this.#resync = this.#parts.clock.after(RESYNC_MS, () => {
+      this.#readAll()
+        .catch((error: unknown) => this.#parts.onError(wrapError(error, "ERR_REGISTRY", "Reading the registry failed")))
+        .finally(() => this.#armResync());
+    });
+  }
+}
+
+const WATCHED: ReadonlySet<string> = new Set([SERVICE_NAMES.tidings, SERVICE_NAMES.goMicro, SERVICE_NAMES.queues]);
+
+/** Records come from outside: one with a topic or queue that is none is passed over. */
+function isValid(check: () => unknown): boolean {
+  try {
+    check();
+    return true;
+  } catch {
+    // The check throws for nothing else.
+    return false;
+  }
+}

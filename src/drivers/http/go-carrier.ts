@@ -1,0 +1,58 @@
+import type { BrokerError } from "../../errors.ts";
+import { wrapError } from "../../errors.ts";
+import { ACK } from "../../driver.ts";
+import type { Entry } from "../../outbox/entry.ts";
+import type { Carrier } from "../../outbox/member.ts";
+import type { Outbox } from "../../outbox/outbox.ts";
+import { writeEnvelope } from "./envelope.ts";
+import type { Peer } from "./peer.ts";
+
+/** How long a go-micro peer may run its handlers before the request is given up and made again, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 60_000;
+
+/** Pause after a failed request, doubled each time, in milliseconds. */
+const PAUSE_MS = { first: 50, most: 2_000 };
+
+/**
+ * Carries messages to one go-micro subscription. Its publishers take any answer for delivery, and so does this: go-micro
+ * answers 200 whatever its handlers did. Only a request that fails is made again.
+ */
+export class GoCarrier implements Carrier {
+  readonly #nodeId: string;
+  readonly #peer: Peer;
+  readonly #outbox: Outbox;
+  readonly #onError: (error: BrokerError) => void;
+  #failures = 0;
+
+  constructor(nodeId: string, peer: Peer, outbox: Outbox, onError: (error: BrokerError) => void) {
+    this.#nodeId = nodeId;
+    this.#peer = peer;
+    this.#outbox = outbox;
+    this.#onError = onError;
+  }
+
+  offer(entry: Entry): boolean {
+    const { message } = entry;
+    const header = { ...message.header, "Micro-Topic": message.topic };
+    const request = {
+      path: `/?id=${new URLSearchParams({ id: this.#nodeId }).toString().slice("id=".length)}`,
+      headers: { "Content-Type": "application/json" },
+      body: writeEnvelope(header, message.body),
+      timeoutMs: ANSWER_TIMEOUT_MS,
+    };
+    this.#peer.send(request).then(
+      () => {
+        this.#failures = 0;
+        this.#outbox.accept(entry);
+        this.#outbox.settle(entry, ACK);
+      },
+      (error: unknown) => {
+        const pauseMs = Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** Math.min(this.#failures, 10));
+        this.#failures += 1;
+        this.#outbox.refuse(entry, pauseMs);
+        if (this.#failures === 1) this.#onError(wrapError(error, "ERR_CONNECTION_LOST", `The go-micro peer at ${this.#peer.address} could not be reached`, { driver: "http", topic: entry.topic }));
+      },
+    );
+    return false;
+  }
+}

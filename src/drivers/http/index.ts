@@ -1,0 +1,122 @@
+/**
+ * The HTTP driver: peer to peer, with nothing to install.
+ *
+ * - **Mapping.** A subscription is a node of the registry; a publisher delivers to each node directly with go-micro's POST. A
+ *   queue is a standing record of the registry; its messages wait in the outboxes of their publishers.
+ * - **Delivery semantics.** At least once: the publisher's outbox keeps each message until its handler has settled it. In
+ *   memory, so that a publisher that is killed takes what is unsettled with it.
+ * - **Capabilities.** `httpCapabilities` below.
+ * - **URL.** `http://host:port`, where it listens; port 0 picks a free one. Options: {@link HttpOptions}.
+ * - **Escape hatch.** `broker.native` is `undefined`: there is no client underneath.
+ */
+import type { BrokerOptions } from "../../broker-options.ts";
+import type { Capabilities } from "../../capabilities.ts";
+import type { DeadLetterAdmin, Driver, DriverContext, DriverSubscription, Publication, QueueAdmin, SubscribeRequest } from "../../driver.ts";
+import { BrokerError } from "../../errors.ts";
+import { abortable, before } from "../../internal/wait.ts";
+import { type HttpSession, openSession } from "./session.ts";
+import { addressOfUrl, checkHttpOptions, type HttpOptions, mergeHttpOptions } from "./options.ts";
+
+export type { HttpLimits, HttpOptions } from "./options.ts";
+
+/** What the HTTP driver promises. */
+export const httpCapabilities: Capabilities = Object.freeze({
+  guarantee: "at-least-once",
+  durable: false,
+  processes: true,
+  mandatory: true,
+  standingQueues: true,
+  deadLetters: true,
+  deadLetterMove: "move",
+  ordered: true,
+  keyAffinity: false,
+  retryDelaysMs: "any",
+  maxMessageBytes: null,
+});
+
+/** A driver that is a broker of its own: it finds its peers through a registry and delivers to them over HTTP. */
+export function http(options: HttpOptions = {}): Driver<undefined> {
+  checkHttpOptions(options);
+  return new HttpDriver(options);
+}
+
+/** Opens `http://host:port`. */
+export function open(url: string, _options: BrokerOptions): Driver {
+  return new HttpDriver({ address: addressOfUrl(url) });
+}
+
+class HttpDriver implements Driver<undefined> {
+  readonly name = "http";
+  readonly capabilities = httpCapabilities;
+  readonly native = undefined;
+  readonly #options: HttpOptions;
+  #session: HttpSession | undefined;
+  #context: DriverContext | undefined;
+
+  constructor(options: HttpOptions) {
+    this.#options = options;
+  }
+
+  get address(): string {
+    return this.#session?.address ?? "";
+  }
+
+  get queues(): QueueAdmin {
+    return this.#open().queues;
+  }
+
+  get deadLetters(): DeadLetterAdmin {
+    return this.#open().deadLetters;
+  }
+
+  async connect(context: DriverContext, signal: AbortSignal): Promise<void> {
+    this.#context = context;
+    const opening = openSession(mergeHttpOptions(this.#options, context.options), context);
+    try {
+      this.#session = await abortable(opening, signal);
+    } catch (error) {
+      // The opening cannot be stopped half-way; what it opens after all is closed again.
+      if (signal.aborted) void opening.then((session) => session.close(), () => {});
+      throw error;
+    }
+  }
+
+  publish(publications: readonly Publication[]): void {
+    const session = this.#open();
+    for (const publication of publications) session.publish(publication);
+  }
+
+  subscribe(request: SubscribeRequest): Promise<DriverSubscription> {
+    return this.#open().subscribe(request);
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    const { outbox } = this.#open();
+    await abortable(
+      outbox.when(() => outbox.messages === 0),
+      signal,
+    );
+  }
+
+  async disconnect(deadlineAt: number): Promise<void> {
+    const session = this.#session;
+    const context = this.#context;
+    if (session === undefined || context === undefined) return;
+    const { outbox } = session;
+    await before(
+      context.clock,
+      deadlineAt,
+      outbox.when(() => outbox.idle),
+    );
+    const lost = session.abandoned + outbox.messages;
+    this.#session = undefined;
+    await session.close();
+    if (lost === 0) return;
+    throw new BrokerError("ERR_UNDELIVERED", `${lost} message(s) were given up: nobody took them in time, and without storage they end with this process.`, { driver: this.name, count: lost });
+  }
+
+  #open(): HttpSession {
+    if (this.#session === undefined) throw new BrokerError("ERR_NOT_CONNECTED", "The HTTP broker is not connected.");
+    return this.#session;
+  }
+}

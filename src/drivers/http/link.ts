@@ -1,0 +1,140 @@
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
+import type { Socket } from "node:net";
+import { BrokerError } from "../../errors.ts";
+import { isChallenge, newChallenge, proofOf, provesSecret } from "./handshake.ts";
+import { parseAddress } from "./options.ts";
+import { WIRE_HEADERS, WIRE_PATHS } from "./wire.ts";
+
+/** How long a peer may take to shake hands, in milliseconds. */
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+
+/** Largest answer that is read, in bytes; the answer to a call may hold many dead letters. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+
+/** One request over a {@link Link}. */
+export interface LinkRequest {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Called when the other side answers `102`: it has taken charge, and the final answer follows. */
+  onProcessing?: () => void;
+  /** Give up after this long without the final answer, counted anew from each `102`, in milliseconds. */
+  timeoutMs?: number;
+}
+
+export interface LinkAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/**
+ * One kept-alive connection to a peer, for one request at a time. With a secret, nothing is sent on it before both sides
+ * have proved that they know it.
+ */
+export class Link {
+  readonly #address: string;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  /** The connection that shook hands: a request that would go out on another is not sent. */
+  #socket: Socket | undefined;
+  #broken = false;
+
+  private constructor(address: string) {
+    this.#address = address;
+  }
+
+  /**
+   * Connects and shakes hands.
+   * @param secret what to prove and demand; `undefined` for peers that know none, such as go-micro's.
+   * @throws BrokerError `ERR_AUTHENTICATION`; otherwise the network's error
+   */
+  static async open(address: string, secret: Uint8Array | undefined): Promise<Link> {
+    const link = new Link(address);
+    try {
+      if (secret !== undefined) await link.#shakeHands(secret);
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+    return link;
+  }
+
+  /** Whether another request can go out on it. */
+  get usable(): boolean {
+    return !this.#broken;
+  }
+
+  close(): void {
+    this.#broken = true;
+    this.#agent.destroy();
+  }
+
+  /** Sends a request and waits for its final answer. Rejects with the network's error; the link is unusable then. */
+  send(what: LinkRequest): Promise<LinkAnswer> {
+    return new Promise((resolve, reject) => {
+      const { host, port } = parseAddress(this.#address);
+      const outgoing = request({
+        agent: this.#agent,
+        host,
+        port,
+        method: "POST",
+        path: what.path,
+        headers: { ...what.headers, "Content-Length": Buffer.byteLength(what.body) },
+      });
+      const fail = (error: Error) => {
+        this.close();
+        reject(error);
+      };
+      outgoing.on("error", fail);
+      // The headers are written with the body, so that an untrusted connection sees nothing of the message.
+      outgoing.once("socket", (socket) => {
+        this.#socket ??= socket;
+        if (socket === this.#socket) {
+          socket.setNoDelay(true);
+          outgoing.end(what.body);
+        } else outgoing.destroy(networkError("ECONNRESET", "the connection was lost"));
+      });
+      outgoing.on("information", ({ statusCode }) => {
+        if (statusCode === 102) what.onProcessing?.();
+      });
+      outgoing.once("response", (response) => {
+        readText(response).then((text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }), fail);
+      });
+      if (what.timeoutMs !== undefined) outgoing.setTimeout(what.timeoutMs, () => outgoing.destroy(networkError("ETIMEDOUT", `no answer within ${what.timeoutMs} ms`)));
+    });
+  }
+
+  async #shakeHands(secret: Uint8Array): Promise<void> {
+    const clientChallenge = newChallenge();
+    const hello = await this.#post(WIRE_PATHS.hello, { [WIRE_HEADERS.challenge]: clientChallenge });
+    const serverChallenge = hello.headers[WIRE_HEADERS.challenge];
+    if (hello.status !== 200 || !isChallenge(serverChallenge)) throw this.#refused(`it answered the greeting with status ${hello.status}`);
+    const handshake = { address: this.#address, clientChallenge, serverChallenge };
+    if (!provesSecret(hello.headers[WIRE_HEADERS.proof], secret, "server", handshake)) throw this.#refused("it could not prove that it knows the shared secret");
+    const proved = await this.#post(WIRE_PATHS.prove, { [WIRE_HEADERS.proof]: proofOf(secret, "client", handshake) });
+    if (proved.status !== 204) throw this.#refused(`it refused this side's proof with status ${proved.status}`);
+  }
+
+  #post(path: string, headers: Record<string, string>): Promise<LinkAnswer> {
+    return this.send({ path, headers, body: "", timeoutMs: HANDSHAKE_TIMEOUT_MS });
+  }
+
+  #refused(why: string): BrokerError {
+    return new BrokerError("ERR_AUTHENTICATION", `The peer at ${this.#address} is not trusted: ${why}.`, { driver: "http" });
+  }
+}
+
+function networkError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

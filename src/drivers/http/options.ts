@@ -1,0 +1,168 @@
+import { networkInterfaces } from "node:os";
+import type { BrokerOptions } from "../../broker-options.ts";
+import { check, checkOptions, oneOf } from "../../check-options.ts";
+import { BrokerError } from "../../errors.ts";
+import type { Registry } from "../../registry.ts";
+
+/** Limits against slow, idle and greedy peers. Every one costs the peer its connection, never the process. */
+export interface HttpLimits {
+  /** Largest header block of a request, in bytes. Default 64 KiB; more is status 431. */
+  maxHeaderBytes?: number;
+  /** Time for a request's headers to arrive, in milliseconds. Default 10,000; then status 408. */
+  headersTimeoutMs?: number;
+  /** Time for a whole request to arrive, in milliseconds. Default 30,000; then status 408. */
+  requestTimeoutMs?: number;
+  /** How long a connection may be idle between requests, in milliseconds. Default 60,000. */
+  idleTimeoutMs?: number;
+  /** Connections at once. Default 10,000; more are closed at once. */
+  maxConnections?: number;
+}
+
+/** Options of {@link http}. */
+export interface HttpOptions {
+  /** Where to listen: `host:port`; port 0 picks a free one. Default `127.0.0.1:0`. */
+  address?: string;
+  /** What to tell peers in place of the address it listens on: `host:port`. Default: that address. */
+  advertise?: string;
+  /** Where peers are found: a registry, or the name of one. Default `local`. */
+  registry?: Registry | string;
+  /** `"go-micro"` also accepts and reaches go-micro peers, which know no secret. Default `"tidings"`, or by registry. */
+  wire?: "tidings" | "go-micro";
+  /** How many messages the outbox keeps. Default 100,000. */
+  backlogMessages?: number;
+  /** How many bytes the outbox keeps. Default 256 MiB. */
+  backlogBytes?: number;
+  /** How long the outbox keeps a message, in milliseconds. Default 24 h. */
+  backlogAgeMs?: number;
+  limits?: HttpLimits;
+  /** Not in this version: `ERR_UNSUPPORTED`. */
+  storage?: string;
+  /** Not in this version: `ERR_UNSUPPORTED`. */
+  secret?: string;
+  /** Not in this version: `ERR_UNSUPPORTED`. */
+  tls?: object;
+  /** Not in this version: `ERR_UNSUPPORTED`. */
+  secure?: boolean;
+}
+
+const registryCheck = (value: unknown) => (typeof value === "string" ? check.text(value) : check.object(value));
+
+const table: Readonly<Record<keyof HttpOptions, (value: unknown) => string | undefined>> = {
+  address: check.text,
+  advertise: check.text,
+  registry: registryCheck,
+  wire: oneOf("tidings", "go-micro"),
+  backlogMessages: check.count,
+  backlogBytes: check.count,
+  backlogAgeMs: check.positiveMs,
+  limits: check.object,
+  storage: check.text,
+  secret: check.text,
+  tls: check.object,
+  secure: check.flag,
+};
+
+const limitsTable: Readonly<Record<keyof HttpLimits, (value: unknown) => string | undefined>> = {
+  maxHeaderBytes: check.count,
+  headersTimeoutMs: check.positiveMs,
+  requestTimeoutMs: check.positiveMs,
+  idleTimeoutMs: check.positiveMs,
+  maxConnections: check.count,
+};
+
+/** The limits with their defaults. */
+export function httpLimits(limits: HttpLimits = {}): Required<HttpLimits> {
+  return {
+    maxHeaderBytes: limits.maxHeaderBytes ?? 64 * 1024,
+    headersTimeoutMs: limits.headersTimeoutMs ?? 10_000,
+    requestTimeoutMs: limits.requestTimeoutMs ?? 30_000,
+    idleTimeoutMs: limits.idleTimeoutMs ?? 60_000,
+    maxConnections: limits.maxConnections ?? 10_000,
+  };
+}
+
+/**
+ * Checks the options of `http()`.
+ * @throws BrokerError `ERR_INVALID_OPTION`
+ */
+export function checkHttpOptions(options: HttpOptions): void {
+  checkOptions(options, table, "the HTTP broker");
+  checkOptions(options.limits, limitsTable, "limits");
+  if (options.address !== undefined) parseAddress(options.address);
+  if (options.advertise !== undefined) parseAddress(options.advertise);
+}
+
+/** What `init` and `createBroker` gave to the broker wins over what `http()` was given. */
+export function mergeHttpOptions(own: HttpOptions, broker: BrokerOptions): HttpOptions {
+  const merged: Record<string, unknown> = { ...own };
+  for (const name of ["registry", "wire", "backlogMessages", "backlogBytes", "backlogAgeMs", "storage", "secret", "tls", "secure"] as const) {
+    if (broker[name] !== undefined) merged[name] = broker[name];
+  }
+  const options = merged as HttpOptions;
+  for (const name of ["storage", "secret", "tls"] as const) if (options[name] !== undefined) throw unsupported(name);
+  if (options.secure === true) throw unsupported("secure");
+  return options;
+}
+
+/** A host and a port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Reads `host:port`, with an IPv6 host in brackets.
+ * @throws BrokerError `ERR_INVALID_OPTION`
+ */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:/\s[\]@?#]+)):(\d{1,5})$/i.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new BrokerError("ERR_INVALID_OPTION", `The address ${JSON.stringify(text)} is not host:port, such as 127.0.0.1:0 or [::1]:8080.`);
+  return { host: match[1] ?? match[2] ?? "", port };
+}
+
+/** Writes `host:port`, with an IPv6 host in brackets. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * The address of an `http://` URL.
+ * @throws BrokerError `ERR_INVALID_OPTION`
+ */
+export function addressOfUrl(url: string): string {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    throw new BrokerError("ERR_INVALID_OPTION", `The URL ${JSON.stringify(url)} is not valid; one such as http://127.0.0.1:0 is.`, { cause });
+  }
+  if (parsed.username !== "" || parsed.password !== "" || parsed.search !== "" || parsed.hash !== "" || !["", "/"].includes(parsed.pathname)) {
+    throw new BrokerError("ERR_INVALID_OPTION", "The URL of the HTTP broker holds a host and a port and nothing else, such as http://127.0.0.1:0.");
+  }
+  // The URL parser drops the port 80, which is what a URL without one means for it; for a broker that is any free port.
+  const port = parsed.port === "" ? (/:80\/?$/.test(url) ? "80" : "0") : parsed.port;
+  return `${parsed.hostname === "" ? "127.0.0.1" : parsed.hostname}:${port}`;
+}
+
+/** Whether only this host can reach the address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+/** Whether the address stands for every interface. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
+/** An address that other hosts reach this one at: its first that is not loopback. */
+export function reachableHost(): string {
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const { address, family, internal } of addresses ?? []) if (family === "IPv4" && !internal) return address;
+  }
+  return "127.0.0.1";
+}
+
+function unsupported(option: string): BrokerError {
+  return new BrokerError("ERR_UNSUPPORTED", `This version of the HTTP broker has no ${option}: it keeps messages in memory and serves peers of one host, found through the local registry and its secret.`);
+}

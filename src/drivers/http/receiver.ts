@@ -1,0 +1,145 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import type { SubscribeRequest } from "../../driver.ts";
+import type { Clock } from "../../internal/clock.ts";
+import { messageBytes } from "../../message.ts";
+import type { Lane } from "../../outbox/lane.ts";
+import type { Outbox } from "../../outbox/outbox.ts";
+import { matchesTopic } from "../../topics.ts";
+import { type Envelope, readEnvelope } from "./envelope.ts";
+import { Gate, type Ticket } from "./gate.ts";
+import { type RemoteContent, RemoteDelivery } from "./remote-delivery.ts";
+import { sendGoError, sendStatus } from "./server-answers.ts";
+import { decodeText, STATUS, WIRE_HEADERS } from "./wire.ts";
+
+/** How many outcomes that did not reach their sender are kept for it to ask again. */
+const MAX_UNTOLD = 1_000;
+
+/** How long a sender may ask a full subscription to keep its message waiting, in milliseconds. */
+const MAX_WAIT_MS = 30_000;
+
+/** A subscription of this process, as messages from outside reach it. */
+export interface ReceivingSubscription {
+  readonly request: SubscribeRequest;
+  readonly gate: Gate;
+  /** Its lane in this process's own outbox, which keeps what go-micro senders will not send again. */
+  readonly lane: Lane;
+  /** Messages of other processes that it holds, by id. */
+  readonly held: Map<string, RemoteDelivery>;
+  /** Messages that it settled but whose senders were cut off, by id. */
+  readonly untold: Map<string, RemoteDelivery>;
+}
+
+/** Takes messages that other processes post to the subscriptions of this one. */
+export class Receiver {
+  readonly #subscriptions = new Map<string, ReceivingSubscription>();
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+  readonly #acceptTimeoutMs: number;
+
+  constructor(outbox: Outbox, clock: Clock, acceptTimeoutMs: number) {
+    this.#outbox = outbox;
+    this.#clock = clock;
+    this.#acceptTimeoutMs = acceptTimeoutMs;
+  }
+
+  add(request: SubscribeRequest, lane: Lane): ReceivingSubscription {
+    const subscription = { request, lane, gate: new Gate(request.prefetch), held: new Map(), untold: new Map() };
+    this.#subscriptions.set(request.id, subscription);
+    return subscription;
+  }
+
+  remove(id: string): void {
+    this.#subscriptions.delete(id);
+  }
+
+  /** Handles one posted message; `text` is the request's body. */
+  receive(id: string, headers: IncomingHttpHeaders, text: string, response: ServerResponse): void {
+    let envelope: Envelope;
+    try {
+      envelope = readEnvelope(text);
+    } catch (error) {
+      return sendGoError(response, 500, `Error parsing request body: ${(error as Error).message}`);
+    }
+    const subscription = this.#subscriptions.get(id);
+    if (headers[WIRE_HEADERS.id] === undefined) this.#fromGo(subscription, envelope, response);
+    else this.#fromPeer(subscription, headers, envelope, response);
+  }
+
+  /** From a Tidings peer, which keeps the message until it is settled. */
+  #fromPeer(subscription: ReceivingSubscription | undefined, headers: IncomingHttpHeaders, { header, body }: Envelope, response: ServerResponse): void {
+    const id = decodeText(headers[WIRE_HEADERS.id]);
+    const topic = decodeText(headers[WIRE_HEADERS.topic]);
+    const attempt = Number(headers[WIRE_HEADERS.attempt]);
+    if (id === undefined || topic === undefined || !(Number.isSafeInteger(attempt) && attempt >= 1)) return sendGoError(response, 400, "Tidings-Id, Tidings-Topic or Tidings-Attempt is missing or malformed");
+    if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic)) return sendStatus(response, STATUS.gone, "no such subscription");
+    const known = subscription.held.get(id) ?? subscription.untold.get(id);
+    if (known !== undefined && known.attempt === attempt) {
+      subscription.untold.delete(id);
+      return known.reattach(response);
+    }
+    const firstFailureAt = headers[WIRE_HEADERS.firstFailure] === undefined ? undefined : Number(headers[WIRE_HEADERS.firstFailure]);
+    const content = { id, topic, key: decodeText(headers[WIRE_HEADERS.key]), header, body, attempt, firstFailureAt };
+    this.#place(subscription, content, Number(headers[WIRE_HEADERS.acceptWithin]), response);
+  }
+
+  /** Gives the message a place within the prefetch, or answers in time that there is none. */
+  #place(subscription: ReceivingSubscription, content: RemoteContent, acceptWithinMs: number, response: ServerResponse): void {
+    let ticket: Ticket | undefined;
+    const waitMs = Number.isFinite(acceptWithinMs) ? Math.min(MAX_WAIT_MS, Math.max(0, acceptWithinMs)) : MAX_WAIT_MS;
+    let waiting = true;
+    const timer = this.#clock.after(waitMs, () => {
+      ticket?.cancel();
+      if (waiting) sendStatus(response, STATUS.full, "no room");
+      waiting = false;
+    });
+    const settled = () => {
+      waiting = false;
+      timer.cancel();
+    };
+    response.once("close", () => {
+      if (!waiting) return;
+      ticket?.cancel();
+      settled();
+    });
+    ticket = subscription.gate.ask(
+      () => {
+        settled();
+        this.#take(subscription, content, response);
+      },
+      () => {
+        settled();
+        sendStatus(response, STATUS.gone, "the subscription is ending");
+      },
+    );
+  }
+
+  #take(subscription: ReceivingSubscription, content: RemoteContent, response: ServerResponse): void {
+    const { held, untold, gate, request } = subscription;
+    const delivery = new RemoteDelivery(content, response, () => {
+      held.delete(content.id);
+      if (delivery.cut) {
+        if (untold.size >= MAX_UNTOLD) untold.clear();
+        untold.set(content.id, delivery);
+      }
+      gate.leave();
+    });
+    held.set(content.id, delivery);
+    response.writeProcessing();
+    request.deliver(delivery);
+  }
+
+  /** From a go-micro peer, which will not send it again: this process's own outbox keeps it. */
+  #fromGo(subscription: ReceivingSubscription | undefined, { header, body }: Envelope, response: ServerResponse): void {
+    const topic = header["Micro-Topic"];
+    if (topic === undefined || topic === "") return sendGoError(response, 500, "Topic not found");
+    if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic)) return sendGoError(response, 404, "Subscription not found");
+    const id = header["Micro-ID"] || header["Micro-Id"] || randomUUID();
+    const content = { id, topic, key: undefined, header, body, bytes: messageBytes(header, body), mandatory: false, origin: undefined };
+    const answers = {
+      confirm: () => void response.writeHead(200, { "Content-Length": 0 }).end(),
+      fail: (error: Error) => sendGoError(response, 503, error.message),
+    };
+    this.#outbox.publishTo(subscription.lane, { ...content, ...answers }, this.#acceptTimeoutMs);
+  }
+}

@@ -1,0 +1,124 @@
+import type { BrokerError } from "../../errors.ts";
+import { wrapError } from "../../errors.ts";
+import type { Entry } from "../../outbox/entry.ts";
+import type { Carrier } from "../../outbox/member.ts";
+import type { Outbox } from "../../outbox/outbox.ts";
+import { deadLetterTopic } from "../../topics.ts";
+import { writeEnvelope } from "./envelope.ts";
+import type { LinkAnswer } from "./link.ts";
+import type { Peer } from "./peer.ts";
+import { encodeText, readOutcome, STATUS, WIRE_HEADERS } from "./wire.ts";
+
+/** How long a full receiver may keep a message waiting: shorter where another member may take it, in milliseconds. */
+const ACCEPT_WITHIN_MS = { alone: 10_000, shared: 100 };
+
+/** Pause after a failed request, doubled each time, in milliseconds. */
+const PAUSE_MS = { first: 50, most: 2_000 };
+
+/** What a receiver gets beyond its `ackTimeoutMs` before it counts as hung, in milliseconds. */
+const ANSWER_GRACE_MS = 5_000;
+
+/** How often a message that a receiver has taken is asked for again after a cut. */
+const MAX_RECONNECTS = 3;
+
+/** What a {@link RemoteCarrier} tells its driver. */
+export interface CarrierHost {
+  readonly outbox: Outbox;
+  /** The subscription is not there any more. */
+  onGone(nodeId: string): void;
+  onError(error: BrokerError): void;
+}
+
+/** Carries messages to one subscription of another Tidings process. */
+export class RemoteCarrier implements Carrier {
+  readonly #nodeId: string;
+  readonly #peer: Peer;
+  readonly #ackTimeoutMs: number;
+  readonly #host: CarrierHost;
+  #failures = 0;
+
+  constructor(nodeId: string, peer: Peer, ackTimeoutMs: number, host: CarrierHost) {
+    this.#nodeId = nodeId;
+    this.#peer = peer;
+    this.#ackTimeoutMs = ackTimeoutMs;
+    this.#host = host;
+  }
+
+  offer(entry: Entry): boolean {
+    this.#carry(entry).catch((error: unknown) => this.#host.onError(wrapError(error, "ERR_DRIVER", "Delivering failed")));
+    return false;
+  }
+
+  // A connection lost after the receiver had taken the message is made anew and the message sent again: the receiver
+  // knows it by its id, and answers when its handler has. Only a process that is gone, or hangs, costs an attempt.
+  async #carry(entry: Entry): Promise<void> {
+    for (let again = MAX_RECONNECTS; ; again -= 1) {
+      try {
+        const answer = await this.#post(entry);
+        this.#failures = 0;
+        return this.#answered(entry, answer);
+      } catch (error) {
+        if (entry.state === "accepted" && again > 0 && isCut(error)) continue;
+        return this.#failed(entry, error);
+      }
+    }
+  }
+
+  #post(entry: Entry): Promise<LinkAnswer> {
+    const { message } = entry;
+    const headers: Record<string, string> = {
+      "Content-Type": "application/json",
+      [WIRE_HEADERS.id]: encodeText(message.id),
+      [WIRE_HEADERS.topic]: encodeText(message.topic),
+      [WIRE_HEADERS.attempt]: String(entry.attempt),
+      [WIRE_HEADERS.acceptWithin]: String(entry.lane.members.length > 1 ? ACCEPT_WITHIN_MS.shared : ACCEPT_WITHIN_MS.alone),
+    };
+    if (message.key !== undefined) headers[WIRE_HEADERS.key] = encodeText(message.key);
+    if (entry.firstFailureAt !== undefined) headers[WIRE_HEADERS.firstFailure] = String(entry.firstFailureAt);
+    return this.#peer.send({
+      path: `/?id=${encodeText(this.#nodeId)}`,
+      headers,
+      body: writeEnvelope(message.header, message.body),
+      onProcessing: () => this.#host.outbox.accept(entry),
+      timeoutMs: Math.max(this.#ackTimeoutMs, ACCEPT_WITHIN_MS.alone) + ANSWER_GRACE_MS,
+    });
+  }
+
+  #answered(entry: Entry, { status, text }: LinkAnswer): void {
+    const { outbox } = this.#host;
+    const outcome = readOutcome(text);
+    if (outcome !== undefined) {
+      outbox.accept(entry);
+      outbox.settle(entry, outcome);
+      // A released message means that the subscription is leaving; its node goes with the registry's record, or with a 404.
+      return;
+    }
+    if (status === STATUS.full) return outbox.refuse(entry, 0);
+    if (status === STATUS.gone) {
+      if (entry.state === "accepted") outbox.lose(entry, true, 0);
+      else outbox.refuse(entry, 0);
+      return this.#host.onGone(this.#nodeId);
+    }
+    if (status === STATUS.tooLarge) {
+      const now = Date.now();
+      const reason = `${this.#peer.address} refused it as too large`;
+      return outbox.settle(entry, { kind: "dead", to: deadLetterTopic(entry.topic), reason, attempts: entry.attempt - 1, firstAt: entry.firstFailureAt ?? now, lastAt: now });
+    }
+    this.#failed(entry, new Error(`it answered with status ${status}`));
+  }
+
+  #failed(entry: Entry, error: unknown): void {
+    const { outbox } = this.#host;
+    const pauseMs = Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** Math.min(this.#failures, 10));
+    this.#failures += 1;
+    if (entry.state === "accepted") outbox.lose(entry, true, pauseMs);
+    else outbox.refuse(entry, pauseMs);
+    if (this.#failures === 1) this.#host.onError(wrapError(error, "ERR_CONNECTION_LOST", `The peer at ${this.#peer.address} could not be reached`, { driver: "http", topic: entry.topic }));
+  }
+}
+
+/** Whether a connection broke, as opposed to a process that is gone (refused) or hangs (no answer in time). */
+function isCut(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "ECONNRESET" || code === "EPIPE";
+}

@@ -1,0 +1,92 @@
+/**
+ * The first wire between Tidings peers: go-micro's POST, with what only Tidings peers know in request headers of its own,
+ * and the outcome of each message in the answer. Specified in `docs/http.md`.
+ */
+import type { Outcome } from "../../driver.ts";
+
+/** Request and answer headers of the wire. Values that may hold any character are percent-encoded UTF-8. */
+export const WIRE_HEADERS = {
+  /** The message's id: its presence says that the sender is a Tidings peer. */
+  id: "tidings-id",
+  topic: "tidings-topic",
+  key: "tidings-key",
+  attempt: "tidings-attempt",
+  /** When the message failed first, in milliseconds since the epoch. */
+  firstFailure: "tidings-first-failure",
+  /** How long the receiver may take to find a place for the message before it answers 429, in milliseconds. */
+  acceptWithin: "tidings-accept-within-ms",
+  challenge: "tidings-challenge",
+  proof: "tidings-proof",
+} as const;
+
+/** Paths beside the one that messages are posted to. */
+export const WIRE_PATHS = {
+  hello: "/_tidings/hello",
+  prove: "/_tidings/prove",
+  call: "/_tidings/call/",
+} as const;
+
+/** The registry's service names. */
+export const SERVICE_NAMES = {
+  /** go-micro's name: subscriptions that go-micro peers may reach too. */
+  goMicro: "micro.http.broker",
+  /** Subscriptions that only Tidings peers reach. */
+  tidings: "tidings.http.broker",
+  /** One node per process. */
+  peers: "tidings.http.peer",
+  /** One standing node per queue. */
+  queues: "tidings.http.queue",
+} as const;
+
+/** go-micro's version of a subscription without a queue. */
+export const BROADCAST_VERSION = "ff.http.broadcast";
+
+/** The wires that this version speaks, as its nodes tell it: a faster one will join here. */
+export const WIRES = "post";
+
+/** The status that goes with each outcome. */
+export const OUTCOME_STATUS: Readonly<Record<Outcome["kind"], number>> = { ack: 200, retry: 503, dead: 422, release: 409 };
+
+/** Other statuses with a meaning of their own between Tidings peers. */
+export const STATUS = { unauthenticated: 401, forbidden: 403, gone: 404, tooLarge: 413, full: 429 } as const;
+
+/** Reads an outcome from an answer's body; `undefined` when it is none. */
+export function readOutcome(text: string): Outcome | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Not JSON: not an answer of a Tidings peer.
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { kind, delayMs, attempt, attempts, firstFailureAt, to, reason, firstAt, lastAt } = value as Record<string, unknown>;
+  if (kind === "ack" || kind === "release") return { kind };
+  if (kind === "retry" && isCount(delayMs) && isCount(attempt)) {
+    return { kind, delayMs, attempt, firstFailureAt: isCount(firstFailureAt) ? firstFailureAt : undefined };
+  }
+  if (kind === "dead" && (to === false || typeof to === "string") && typeof reason === "string" && isCount(attempts) && isCount(firstAt) && isCount(lastAt)) {
+    return { kind, to, reason, attempts, firstAt, lastAt };
+  }
+  return undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+/** A header value for text of any characters. */
+export function encodeText(text: string): string {
+  return encodeURIComponent(text);
+}
+
+/** The text of a header value; `undefined` when it is missing or malformed. */
+export function decodeText(value: string | string[] | undefined): string | undefined {
+  if (typeof value !== "string") return undefined;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    // A malformed escape: as good as missing.
+    return undefined;
+  }
+}
