@@ -23,6 +23,11 @@ export class MessageStream implements AsyncIterableIterator<Delivery>, AsyncDisp
     });
   }
 
+  /** Resolves when it is subscribed: everything published from then on arrives. Rejects with the errors of subscribing. */
+  async ready(): Promise<void> {
+    await this.#source;
+  }
+
   async next(): Promise<IteratorResult<Delivery>> {
     if (this.#done) return { done: true, value: undefined };
     const source = await this.#source;

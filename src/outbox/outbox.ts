@@ -149,6 +149,7 @@ export class Outbox {
     if (entry.state !== "offered" || member === undefined) return;
     this.#putBack(entry, false);
     this.#pause(member, pauseMs);
+    this.#notify();
   }
 
   /** A member was lost with a message in its hands: the message goes to another, at the cost of an attempt if `counted`. */
@@ -157,6 +158,7 @@ export class Outbox {
     if (member === undefined) return;
     this.#putBack(entry, counted);
     this.#pause(member, pauseMs);
+    this.#notify();
   }
 
   /** Carries out what a subscription decided. An answer for a message that the member no longer holds changes nothing. */
@@ -184,6 +186,7 @@ export class Outbox {
         break;
     }
     this.dispatch(lane);
+    this.#notify();
   }
 
   /** Hands over what is in line, as far as there is room. */

@@ -1,19 +1,22 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
-import type { SubscribeRequest } from "../../driver.ts";
-import type { Clock } from "../../internal/clock.ts";
+import type { Outcome, SubscribeRequest } from "../../driver.ts";
+import type { Clock, Timer } from "../../internal/clock.ts";
 import { messageBytes } from "../../message.ts";
 import type { Lane } from "../../outbox/lane.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
 import { matchesTopic } from "../../topics.ts";
 import { type Envelope, readEnvelope } from "./envelope.ts";
 import { Gate, type Ticket } from "./gate.ts";
-import { type RemoteContent, RemoteDelivery } from "./remote-delivery.ts";
+import { type RemoteContent, RemoteDelivery, sendOutcome } from "./remote-delivery.ts";
 import { sendGoError, sendStatus } from "./server-answers.ts";
 import { decodeText, STATUS, WIRE_HEADERS } from "./wire.ts";
 
 /** How many outcomes that did not reach their sender are kept for it to ask again. */
 const MAX_UNTOLD = 1_000;
+
+/** How often a sender hears that its message is still held: half the subscription's time limit, within these bounds, in milliseconds. */
+const HEARTBEAT_MS = { least: 500, most: 10_000 };
 
 /** How long a sender may ask a full subscription to keep its message waiting, in milliseconds. */
 const MAX_WAIT_MS = 30_000;
@@ -24,10 +27,12 @@ export interface ReceivingSubscription {
   readonly gate: Gate;
   /** Its lane in this process's own outbox, which keeps what go-micro senders will not send again. */
   readonly lane: Lane;
-  /** Messages of other processes that it holds, by id. */
+  /** Messages of other processes that it holds, by the name of their handing-over. */
   readonly held: Map<string, RemoteDelivery>;
-  /** Messages that it settled but whose senders were cut off, by id. */
-  readonly untold: Map<string, RemoteDelivery>;
+  /** Outcomes of messages whose senders were cut off before they could hear them, by the name of their handing-over. */
+  readonly untold: Map<string, Outcome>;
+  /** Runs while it holds messages of others. */
+  heartbeat: Timer | undefined;
 }
 
 /** Takes messages that other processes post to the subscriptions of this one. */
@@ -44,12 +49,13 @@ export class Receiver {
   }
 
   add(request: SubscribeRequest, lane: Lane): ReceivingSubscription {
-    const subscription = { request, lane, gate: new Gate(request.prefetch), held: new Map(), untold: new Map() };
+    const subscription = { request, lane, gate: new Gate(request.prefetch), held: new Map(), untold: new Map(), heartbeat: undefined };
     this.#subscriptions.set(request.id, subscription);
     return subscription;
   }
 
   remove(id: string): void {
+    this.#subscriptions.get(id)?.heartbeat?.cancel();
     this.#subscriptions.delete(id);
   }
 
@@ -73,18 +79,19 @@ export class Receiver {
     const attempt = Number(headers[WIRE_HEADERS.attempt]);
     if (id === undefined || topic === undefined || !(Number.isSafeInteger(attempt) && attempt >= 1)) return sendGoError(response, 400, "Tidings-Id, Tidings-Topic or Tidings-Attempt is missing or malformed");
     if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic)) return sendStatus(response, STATUS.gone, "no such subscription");
-    const known = subscription.held.get(id) ?? subscription.untold.get(id);
-    if (known !== undefined && known.attempt === attempt) {
-      subscription.untold.delete(id);
-      return known.reattach(response);
-    }
+    const name = decodeText(headers[WIRE_HEADERS.delivery]) ?? randomUUID();
+    const held = subscription.held.get(name);
+    if (held !== undefined) return held.reattach(response);
+    const untold = subscription.untold.get(name);
+    subscription.untold.delete(name);
+    if (untold !== undefined) return void sendOutcome(response, untold);
     const firstFailureAt = headers[WIRE_HEADERS.firstFailure] === undefined ? undefined : Number(headers[WIRE_HEADERS.firstFailure]);
     const content = { id, topic, key: decodeText(headers[WIRE_HEADERS.key]), header, body, attempt, firstFailureAt };
-    this.#place(subscription, content, Number(headers[WIRE_HEADERS.acceptWithin]), response);
+    this.#place(subscription, name, content, Number(headers[WIRE_HEADERS.acceptWithin]), response);
   }
 
   /** Gives the message a place within the prefetch, or answers in time that there is none. */
-  #place(subscription: ReceivingSubscription, content: RemoteContent, acceptWithinMs: number, response: ServerResponse): void {
+  #place(subscription: ReceivingSubscription, name: string, content: RemoteContent, acceptWithinMs: number, response: ServerResponse): void {
     let ticket: Ticket | undefined;
     const waitMs = Number.isFinite(acceptWithinMs) ? Math.min(MAX_WAIT_MS, Math.max(0, acceptWithinMs)) : MAX_WAIT_MS;
     let waiting = true;
@@ -105,7 +112,7 @@ export class Receiver {
     ticket = subscription.gate.ask(
       () => {
         settled();
-        this.#take(subscription, content, response);
+        this.#take(subscription, name, content, response);
       },
       () => {
         settled();
@@ -114,19 +121,31 @@ export class Receiver {
     );
   }
 
-  #take(subscription: ReceivingSubscription, content: RemoteContent, response: ServerResponse): void {
+  #take(subscription: ReceivingSubscription, name: string, content: RemoteContent, response: ServerResponse): void {
     const { held, untold, gate, request } = subscription;
-    const delivery = new RemoteDelivery(content, response, () => {
-      held.delete(content.id);
-      if (delivery.cut) {
+    const delivery = new RemoteDelivery(content, response, (outcome, cut) => {
+      held.delete(name);
+      if (cut) {
         if (untold.size >= MAX_UNTOLD) untold.clear();
-        untold.set(content.id, delivery);
+        untold.set(name, outcome);
       }
       gate.leave();
     });
-    held.set(content.id, delivery);
+    held.set(name, delivery);
     response.writeProcessing();
+    this.#armHeartbeat(subscription);
     request.deliver(delivery);
+  }
+
+  // A message may wait long for its turn within the prefetch; without a word its sender would take this process for hung.
+  #armHeartbeat(subscription: ReceivingSubscription): void {
+    if (subscription.heartbeat !== undefined || subscription.held.size === 0) return;
+    const everyMs = Math.min(HEARTBEAT_MS.most, Math.max(HEARTBEAT_MS.least, subscription.request.ackTimeoutMs / 2));
+    subscription.heartbeat = this.#clock.after(everyMs, () => {
+      subscription.heartbeat = undefined;
+      for (const delivery of subscription.held.values()) delivery.heartbeat();
+      this.#armHeartbeat(subscription);
+    });
   }
 
   /** From a go-micro peer, which will not send it again: this process's own outbox keeps it. */

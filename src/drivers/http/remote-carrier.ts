@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { BrokerError } from "../../errors.ts";
 import { wrapError } from "../../errors.ts";
 import type { Entry } from "../../outbox/entry.ts";
@@ -15,7 +16,7 @@ const ACCEPT_WITHIN_MS = { alone: 10_000, shared: 100 };
 /** Pause after a failed request, doubled each time, in milliseconds. */
 const PAUSE_MS = { first: 50, most: 2_000 };
 
-/** What a receiver gets beyond its `ackTimeoutMs` before it counts as hung, in milliseconds. */
+/** How long a receiver may be silent beyond its `ackTimeoutMs`, of which it uses half, before it counts as hung, in milliseconds. */
 const ANSWER_GRACE_MS = 5_000;
 
 /** How often a message that a receiver has taken is asked for again after a cut. */
@@ -50,11 +51,12 @@ export class RemoteCarrier implements Carrier {
   }
 
   // A connection lost after the receiver had taken the message is made anew and the message sent again: the receiver
-  // knows it by its id, and answers when its handler has. Only a process that is gone, or hangs, costs an attempt.
+  // knows it again, and answers when its handler has. Only a process that is gone, or hangs, costs an attempt.
   async #carry(entry: Entry): Promise<void> {
+    const delivery = randomUUID();
     for (let again = MAX_RECONNECTS; ; again -= 1) {
       try {
-        const answer = await this.#post(entry);
+        const answer = await this.#post(entry, delivery);
         this.#failures = 0;
         return this.#answered(entry, answer);
       } catch (error) {
@@ -64,12 +66,13 @@ export class RemoteCarrier implements Carrier {
     }
   }
 
-  #post(entry: Entry): Promise<LinkAnswer> {
+  #post(entry: Entry, delivery: string): Promise<LinkAnswer> {
     const { message } = entry;
     const headers: Record<string, string> = {
       "Content-Type": "application/json",
       [WIRE_HEADERS.id]: encodeText(message.id),
       [WIRE_HEADERS.topic]: encodeText(message.topic),
+      [WIRE_HEADERS.delivery]: delivery,
       [WIRE_HEADERS.attempt]: String(entry.attempt),
       [WIRE_HEADERS.acceptWithin]: String(entry.lane.members.length > 1 ? ACCEPT_WITHIN_MS.shared : ACCEPT_WITHIN_MS.alone),
     };

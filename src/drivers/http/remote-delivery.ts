@@ -16,12 +16,12 @@ export class RemoteDelivery implements DriverDelivery {
   readonly body: Uint8Array;
   readonly attempt: number;
   readonly firstFailureAt: number | undefined;
-  readonly #onSettled: (delivery: RemoteDelivery) => void;
+  readonly #onSettled: (outcome: Outcome, cut: boolean) => void;
   /** The request that waits for the outcome; destroyed once its connection was cut. */
   #response: ServerResponse;
-  #outcome: Outcome | undefined;
 
-  constructor(content: RemoteContent, response: ServerResponse, onSettled: (delivery: RemoteDelivery) => void) {
+  /** @param onSettled hears of the outcome, and whether nobody waits for it at the moment. */
+  constructor(content: RemoteContent, response: ServerResponse, onSettled: (outcome: Outcome, cut: boolean) => void) {
     this.topic = content.topic;
     this.id = content.id;
     this.key = content.key;
@@ -33,35 +33,29 @@ export class RemoteDelivery implements DriverDelivery {
     this.#onSettled = onSettled;
   }
 
-  /** Whether nobody waits for the outcome at the moment. */
-  get cut(): boolean {
-    return this.#response.destroyed;
-  }
-
   /** Its sender asked again, on a new connection. */
   reattach(response: ServerResponse): void {
     this.#response = response;
     response.writeProcessing();
-    if (this.#outcome !== undefined) void answer(response, this.#outcome);
+  }
+
+  /** Tells the sender, with another 102, that the message is still in good hands. */
+  heartbeat(): void {
+    if (!this.#response.destroyed) this.#response.writeProcessing();
   }
 
   settle(outcome: Outcome): Promise<void> {
-    this.#outcome = outcome;
-    this.#onSettled(this);
     const response = this.#response;
+    this.#onSettled(outcome, response.destroyed);
     if (response.destroyed) return Promise.reject(lost(this.topic, this.id));
-    return answer(response, outcome).then((sent) => {
+    return sendOutcome(response, outcome).then((sent) => {
       if (!sent) throw lost(this.topic, this.id);
     });
   }
-
-  extend(): void {
-    // Another 102 tells the sender that the message is still in good hands.
-    if (!this.#response.destroyed) this.#response.writeProcessing();
-  }
 }
 
-function answer(response: ServerResponse, outcome: Outcome): Promise<boolean> {
+/** Sends the final answer; resolves with whether it went out. */
+export function sendOutcome(response: ServerResponse, outcome: Outcome): Promise<boolean> {
   const body = JSON.stringify(outcome);
   return new Promise((resolve) => {
     response.once("close", () => resolve(response.writableFinished));

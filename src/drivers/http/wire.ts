@@ -9,6 +9,8 @@ export const WIRE_HEADERS = {
   /** The message's id: its presence says that the sender is a Tidings peer. */
   id: "tidings-id",
   topic: "tidings-topic",
+  /** Names this handing-over, unique in the world: asked again after a cut, the receiver knows it. Not the message's id, which publishers may use twice. */
+  delivery: "tidings-delivery",
   key: "tidings-key",
   attempt: "tidings-attempt",
   /** When the message failed first, in milliseconds since the epoch. */
