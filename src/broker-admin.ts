@@ -44,8 +44,10 @@ export class BrokerAdmin {
     };
     this.deadLetters = {
       list: async (topic) => this.#call("deadLetters", (admin) => admin.list(checked(topic))),
-      redrive: async (topic, options = {}) => this.#call("deadLetters", (admin) => admin.redrive(checked(topic), { id: options.id })),
-      drop: async (topic, options = {}) => this.#call("deadLetters", (admin) => admin.drop(checked(topic), { id: options.id })),
+      redrive: async (topic, options = {}) =>
+        this.#call("deadLetters", (admin) => admin.redrive(checked(topic), { id: options.id })),
+      drop: async (topic, options = {}) =>
+        this.#call("deadLetters", (admin) => admin.drop(checked(topic), { id: options.id })),
     };
   }
 
@@ -53,7 +55,10 @@ export class BrokerAdmin {
     await this.#call("queues", (admin) => admin.create(topic, queue));
   }
 
-  async #call<Part extends "queues" | "deadLetters", Result>(part: Part, call: (admin: NonNullable<Driver[Part]>) => Promise<Result>): Promise<Result> {
+  async #call<Part extends "queues" | "deadLetters", Result>(
+    part: Part,
+    call: (admin: NonNullable<Driver[Part]>) => Promise<Result>,
+  ): Promise<Result> {
     const driver = this.#driver();
     const admin = driver[part];
     if (admin === undefined) {

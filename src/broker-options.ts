@@ -98,4 +98,3 @@ export interface PublishOptions {
   /** Stops waiting: the call rejects with the signal's reason. A message already handed over may still be delivered. */
   signal?: AbortSignal;
 }
-

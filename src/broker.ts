@@ -73,7 +73,11 @@ export class Broker<Native = unknown> implements AsyncDisposable {
   /** The options in force, defaults included. Secrets are shown as `"[secret]"`. */
   get options(): Readonly<BrokerOptions> {
     const options = withDefaults(this.#options);
-    return Object.freeze({ ...options, ...(options.secret === undefined ? {} : { secret: "[secret]" }), ...(options.tls === undefined ? {} : { tls: {} }) });
+    return Object.freeze({
+      ...options,
+      ...(options.secret === undefined ? {} : { secret: "[secret]" }),
+      ...(options.tls === undefined ? {} : { tls: {} }),
+    });
   }
 
   /** `idle`, `connecting`, `connected`, `reconnecting`, `draining` or `closed`. */
@@ -107,7 +111,8 @@ export class Broker<Native = unknown> implements AsyncDisposable {
    * @throws BrokerError `ERR_CONNECTED` afterwards, `ERR_INVALID_OPTION`
    */
   init(options: BrokerOptions = {}): void {
-    if (this.status !== "idle" && this.status !== "closed") throw new BrokerError("ERR_CONNECTED", "Options can only be set before connecting.");
+    if (this.status !== "idle" && this.status !== "closed")
+      throw new BrokerError("ERR_CONNECTED", "Options can only be set before connecting.");
     checkBrokerOptions(options);
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     this.#options = { ...this.#options, ...given };
@@ -121,7 +126,8 @@ export class Broker<Native = unknown> implements AsyncDisposable {
    */
   async connect(options: { signal?: AbortSignal } = {}): Promise<void> {
     options.signal?.throwIfAborted();
-    if (this.#closing !== undefined) throw new BrokerError("ERR_CONNECTED", "The broker is disconnecting; wait for that before connecting again.");
+    if (this.#closing !== undefined)
+      throw new BrokerError("ERR_CONNECTED", "The broker is disconnecting; wait for that before connecting again.");
     await this.#connection.open(options.signal);
   }
 
@@ -167,11 +173,17 @@ export class Broker<Native = unknown> implements AsyncDisposable {
    * alone. `options` hold for each of them, so that `id` is not among them.
    * @throws BrokerError `ERR_NOT_CONNECTED`, `ERR_INVALID_TOPIC`
    */
-  async publishBatch(topic: string, messages: readonly (MessageInput & Pick<PublishOptions, "key" | "id">)[], options: Omit<PublishOptions, "id"> = {}): Promise<(Receipt | BrokerError)[]> {
+  async publishBatch(
+    topic: string,
+    messages: readonly (MessageInput & Pick<PublishOptions, "key" | "id">)[],
+    options: Omit<PublishOptions, "id"> = {},
+  ): Promise<(Receipt | BrokerError)[]> {
     this.#driver();
     checkTopic(topic);
     const answers = messages.map(async (message) => {
-      const own = Object.fromEntries(Object.entries({ key: message.key, id: message.id }).filter(([, value]) => value !== undefined));
+      const own = Object.fromEntries(
+        Object.entries({ key: message.key, id: message.id }).filter(([, value]) => value !== undefined),
+      );
       try {
         return await this.publish(topic, message, { ...options, ...own });
       } catch (error) {
@@ -188,7 +200,8 @@ export class Broker<Native = unknown> implements AsyncDisposable {
    * reason when it is aborted before.
    */
   async subscribe(topic: string, handler: Handler, options: SubscribeOptions = {}): Promise<Subscriber> {
-    if (typeof handler !== "function") throw new BrokerError("ERR_INVALID_OPTION", "subscribe takes a function as its second argument.");
+    if (typeof handler !== "function")
+      throw new BrokerError("ERR_INVALID_OPTION", "subscribe takes a function as its second argument.");
     return (await this.#subscribe(topic, handler, options)).subscriber;
   }
 
@@ -198,7 +211,12 @@ export class Broker<Native = unknown> implements AsyncDisposable {
    */
   messages(topic: string, options: SubscribeOptions = {}): MessageStream {
     const opened = this.#subscribe(topic, undefined, { ...options, autoAck: false });
-    return new MessageStream(opened.then(({ subscription, subscriber }) => ({ pull: () => subscription.pull(), unsubscribe: () => subscriber.unsubscribe() })));
+    return new MessageStream(
+      opened.then(({ subscription, subscriber }) => ({
+        pull: () => subscription.pull(),
+        unsubscribe: () => subscriber.unsubscribe(),
+      })),
+    );
   }
 
   /**
@@ -229,27 +247,52 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     await driver.flush?.(signal);
   }
 
-  #outgoing(topic: string, message: MessageInput, options: PublishOptions, resolve: (receipt: Receipt) => void, reject: (reason: unknown) => void): Outgoing {
+  #outgoing(
+    topic: string,
+    message: MessageInput,
+    options: PublishOptions,
+    resolve: (receipt: Receipt) => void,
+    reject: (reason: unknown) => void,
+  ): Outgoing {
     const driver = this.#driver();
     checkTopic(topic);
-    if (typeof message !== "object" || message === null) throw new BrokerError("ERR_INVALID_MESSAGE", "A message is an object with header and body.", { topic });
+    if (typeof message !== "object" || message === null)
+      throw new BrokerError("ERR_INVALID_MESSAGE", "A message is an object with header and body.", { topic });
     for (const name in options) if (!PUBLISH_OPTIONS.has(name)) checkOptions(options, {}, "publish");
     const header = copyHeader(message.header, topic);
     const body = copyBody(message.body, topic);
     const bytes = messageBytes(header, body);
     const limit = this.#connection.maxMessageBytes;
-    if (bytes > limit) throw new BrokerError("ERR_MESSAGE_TOO_LARGE", `The message has ${bytes} bytes of header and body; the limit is ${limit}.`, { topic });
+    if (bytes > limit)
+      throw new BrokerError(
+        "ERR_MESSAGE_TOO_LARGE",
+        `The message has ${bytes} bytes of header and body; the limit is ${limit}.`,
+        { topic },
+      );
     if (options.id !== undefined) checkTag("id", options.id, topic);
     if (options.key !== undefined) checkTag("key", options.key, topic);
     const mandatory = options.mandatory ?? false;
     if (mandatory && !driver.capabilities.mandatory) {
-      throw new BrokerError("ERR_UNSUPPORTED", `The ${driver.name} broker cannot tell whether somebody wants a message, so that mandatory is not supported.`, { topic });
+      throw new BrokerError(
+        "ERR_UNSUPPORTED",
+        `The ${driver.name} broker cannot tell whether somebody wants a message, so that mandatory is not supported.`,
+        { topic },
+      );
     }
     const id = options.id ?? randomUUID();
-    return new Outgoing(driver.name, { topic, id, key: options.key, header, body, bytes, mandatory, origin: undefined }, resolve, reject);
+    return new Outgoing(
+      driver.name,
+      { topic, id, key: options.key, header, body, bytes, mandatory, origin: undefined },
+      resolve,
+      reject,
+    );
   }
 
-  async #subscribe(topic: string, handler: Handler | undefined, options: SubscribeOptions): Promise<{ subscription: Subscription; subscriber: Subscriber }> {
+  async #subscribe(
+    topic: string,
+    handler: Handler | undefined,
+    options: SubscribeOptions,
+  ): Promise<{ subscription: Subscription; subscriber: Subscriber }> {
     const driver = this.#driver();
     checkPattern(topic);
     const resolved = resolveSubscribeOptions(options, withDefaults(this.#options).drainTimeoutMs);
@@ -264,15 +307,23 @@ export class Broker<Native = unknown> implements AsyncDisposable {
 
   #driver(): Driver {
     const { driver, status } = this.#connection;
-    if (driver === undefined || status === "connecting") throw new BrokerError("ERR_NOT_CONNECTED", `The broker is not connected (it is ${status}): call connect() first.`);
+    if (driver === undefined || status === "connecting")
+      throw new BrokerError(
+        "ERR_NOT_CONNECTED",
+        `The broker is not connected (it is ${status}): call connect() first.`,
+      );
     return driver;
   }
 }
 
 function refuseAtMostOnce(driver: Driver, options: SubscribeOptions): void {
   for (const name of ["maxAttempts", "backoffMs", "maxBackoffMs", "deadLetter"] as const) {
-    if (options[name] === undefined || (name === "maxAttempts" && options[name] === 1) || options[name] === false) continue;
-    throw new BrokerError("ERR_UNSUPPORTED", `The ${driver.name} broker delivers at most once: it has no retries and no dead letters, so that ${name} is not supported.`);
+    if (options[name] === undefined || (name === "maxAttempts" && options[name] === 1) || options[name] === false)
+      continue;
+    throw new BrokerError(
+      "ERR_UNSUPPORTED",
+      `The ${driver.name} broker delivers at most once: it has no retries and no dead letters, so that ${name} is not supported.`,
+    );
   }
 }
 

@@ -8,10 +8,21 @@ import { checkQueue, checkTopic } from "./topics.ts";
 export type Check = (value: unknown) => string | undefined;
 
 /** Ready-made checks for option tables. */
-export const check: Readonly<Record<"count" | "size" | "ms" | "positiveMs" | "flag" | "text" | "call" | "object", Check>> = {
-  count: (value) => (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 1) ? undefined : "a whole number, 1 or more"),
-  size: (value) => (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 0) ? undefined : "a whole number, 0 or more"),
-  ms: (value) => (typeof value === "number" && Number.isFinite(value) && value >= 0 ? undefined : "a number of milliseconds, 0 or more"),
+export const check: Readonly<
+  Record<"count" | "size" | "ms" | "positiveMs" | "flag" | "text" | "call" | "object", Check>
+> = {
+  count: (value) =>
+    value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 1)
+      ? undefined
+      : "a whole number, 1 or more",
+  size: (value) =>
+    value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 0)
+      ? undefined
+      : "a whole number, 0 or more",
+  ms: (value) =>
+    typeof value === "number" && Number.isFinite(value) && value >= 0
+      ? undefined
+      : "a number of milliseconds, 0 or more",
   positiveMs: (value) => (typeof value === "number" && value > 0 ? undefined : "a number of milliseconds, more than 0"),
   flag: (value) => (typeof value === "boolean" ? undefined : "true or false"),
   text: (value) => (typeof value === "string" && value !== "" ? undefined : "a string that is not empty"),
@@ -21,7 +32,8 @@ export const check: Readonly<Record<"count" | "size" | "ms" | "positiveMs" | "fl
 
 /** A check for one of a few strings. */
 export function oneOf(...allowed: readonly string[]): Check {
-  return (value) => (allowed.includes(value as string) ? undefined : allowed.map((text) => JSON.stringify(text)).join(" or "));
+  return (value) =>
+    allowed.includes(value as string) ? undefined : allowed.map((text) => JSON.stringify(text)).join(" or ");
 }
 
 /**
@@ -31,13 +43,22 @@ export function oneOf(...allowed: readonly string[]): Check {
  */
 export function checkOptions(options: unknown, table: Readonly<Record<string, Check>>, owner: string): void {
   if (options === undefined) return;
-  if (typeof options !== "object" || options === null) throw new BrokerError("ERR_INVALID_OPTION", `The options of ${owner} are an object, not ${String(options)}.`);
+  if (typeof options !== "object" || options === null)
+    throw new BrokerError("ERR_INVALID_OPTION", `The options of ${owner} are an object, not ${String(options)}.`);
   for (const [name, value] of Object.entries(options)) {
     const test = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (test === undefined) throw new BrokerError("ERR_INVALID_OPTION", `${owner} has no option ${JSON.stringify(name)}. It has: ${Object.keys(table).join(", ")}.`);
+    if (test === undefined)
+      throw new BrokerError(
+        "ERR_INVALID_OPTION",
+        `${owner} has no option ${JSON.stringify(name)}. It has: ${Object.keys(table).join(", ")}.`,
+      );
     if (value === undefined) continue;
     const wanted = test(value);
-    if (wanted !== undefined) throw new BrokerError("ERR_INVALID_OPTION", `The option ${name} of ${owner} is ${wanted}, not ${showValue(name, value)}.`);
+    if (wanted !== undefined)
+      throw new BrokerError(
+        "ERR_INVALID_OPTION",
+        `The option ${name} of ${owner} is ${wanted}, not ${showValue(name, value)}.`,
+      );
   }
 }
 
@@ -70,7 +91,10 @@ const brokerTable: Readonly<Record<keyof BrokerOptions, Check>> = {
   },
   codec: (value) => {
     const codec = value as { contentType?: unknown; encode?: unknown; decode?: unknown } | null;
-    const complete = typeof codec?.contentType === "string" && typeof codec.encode === "function" && typeof codec.decode === "function";
+    const complete =
+      typeof codec?.contentType === "string" &&
+      typeof codec.encode === "function" &&
+      typeof codec.decode === "function";
     return complete ? undefined : "a codec: contentType, encode and decode";
   },
   logger: check.object,
@@ -111,7 +135,10 @@ export function withDefaults(options: BrokerOptions): BrokerOptions & Required<C
 }
 
 const subscribeTable: Readonly<Record<keyof SubscribeOptions, Check>> = {
-  queue: (value) => (checkQueue(value), undefined),
+  queue: (value) => {
+    checkQueue(value);
+    return undefined;
+  },
   concurrency: check.count,
   prefetch: check.count,
   orderBy: oneOf("key"),
@@ -120,7 +147,10 @@ const subscribeTable: Readonly<Record<keyof SubscribeOptions, Check>> = {
   backoffMs: check.ms,
   maxBackoffMs: check.ms,
   ackTimeoutMs: check.positiveMs,
-  deadLetter: (value) => (value === false ? undefined : (checkTopic(value), undefined)),
+  deadLetter: (value) => {
+    if (value !== false) checkTopic(value);
+    return undefined;
+  },
   drainTimeoutMs: check.ms,
   signal: (value) => (value instanceof AbortSignal ? undefined : "an AbortSignal"),
 };

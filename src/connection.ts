@@ -96,7 +96,9 @@ export class Connection {
   /** Closes: `drain` gets the deadline and closes the subscriptions first. */
   async close(drain: (deadlineAt: number) => Promise<void>): Promise<void> {
     if (this.#opening !== undefined) {
-      this.#cancelOpening?.abort(new BrokerError("ERR_NOT_CONNECTED", "The broker was disconnected while it was connecting."));
+      this.#cancelOpening?.abort(
+        new BrokerError("ERR_NOT_CONNECTED", "The broker was disconnected while it was connecting."),
+      );
       await this.#opening.catch(() => {
         // Told by `connect` itself; here it only has to be over.
       });
@@ -112,17 +114,18 @@ export class Connection {
     try {
       await drain(deadlineAt);
       await before(this.#clock, deadlineAt, outbound.settled());
+    } catch (error) {
+      this.report(wrapError(error, "ERR_DRIVER", "Draining failed", { driver: driver.name }));
+    }
+    this.#driver = undefined;
+    outbound.close();
+    try {
+      await driver.disconnect(deadlineAt);
+    } catch (error) {
+      throw wrapError(error, "ERR_DRIVER", "Disconnecting failed", { driver: driver.name });
     } finally {
-      this.#driver = undefined;
-      outbound.close();
-      try {
-        await driver.disconnect(deadlineAt);
-      } catch (error) {
-        throw wrapError(error, "ERR_DRIVER", "Disconnecting failed", { driver: driver.name });
-      } finally {
-        this.#outbound = undefined;
-        this.#become("closed");
-      }
+      this.#outbound = undefined;
+      this.#become("closed");
     }
   }
 
@@ -132,7 +135,13 @@ export class Connection {
     const cancel = new AbortController();
     this.#cancelOpening = cancel;
     const timer = this.#clock.after(options.connectTimeoutMs, () =>
-      cancel.abort(new BrokerError("ERR_CONNECT_FAILED", `Connecting took longer than ${options.connectTimeoutMs} ms${this.#lastError === undefined ? "." : `: ${this.#lastError.message}`}`, { cause: this.#lastError })),
+      cancel.abort(
+        new BrokerError(
+          "ERR_CONNECT_FAILED",
+          `Connecting took longer than ${options.connectTimeoutMs} ms${this.#lastError === undefined ? "." : `: ${this.#lastError.message}`}`,
+          { cause: this.#lastError },
+        ),
+      ),
     );
     const abort = () => cancel.abort(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
@@ -142,7 +151,8 @@ export class Connection {
       await this.#connect(driver, options, cancel.signal);
       this.#become("connected");
     } catch (error) {
-      if (!signal?.aborted) this.#lastError = wrapError(error, "ERR_CONNECT_FAILED", "Connecting failed", { driver: this.#source.name });
+      if (!signal?.aborted)
+        this.#lastError = wrapError(error, "ERR_CONNECT_FAILED", "Connecting failed", { driver: this.#source.name });
       this.#become("closed", this.#lastError);
       throw signal?.aborted ? error : this.#lastError;
     } finally {
@@ -152,7 +162,12 @@ export class Connection {
   }
 
   async #connect(driver: Driver, options: BrokerOptions & Required<CommonOptions>, signal: AbortSignal): Promise<void> {
-    const { minDelayMs, maxDelayMs, maxAttempts } = { minDelayMs: 100, maxDelayMs: 2_000, maxAttempts: Number.POSITIVE_INFINITY, ...options.reconnect };
+    const { minDelayMs, maxDelayMs, maxAttempts } = {
+      minDelayMs: 100,
+      maxDelayMs: 2_000,
+      maxAttempts: Number.POSITIVE_INFINITY,
+      ...options.reconnect,
+    };
     const outbound = new Outbound(driver, options);
     this.#outbound = outbound;
     for (let attempt = 1; ; attempt += 1) {
@@ -168,7 +183,10 @@ export class Connection {
       }
     }
     this.#driver = driver;
-    this.#maxMessageBytes = Math.min(options.maxMessageBytes, driver.capabilities.maxMessageBytes ?? Number.POSITIVE_INFINITY);
+    this.#maxMessageBytes = Math.min(
+      options.maxMessageBytes,
+      driver.capabilities.maxMessageBytes ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   #context(driver: Driver, outbound: Outbound): DriverContext {

@@ -13,7 +13,10 @@ import { findScheme } from "./schemes.ts";
  * Default: the environment variable `TIDINGS_BROKER`, then the embedded HTTP broker.
  * @throws BrokerError `ERR_INVALID_OPTION`
  */
-export function createBroker<Native = unknown>(urlOrDriver?: string | Driver<Native>, options: BrokerOptions = {}): Broker<Native> {
+export function createBroker<Native = unknown>(
+  urlOrDriver?: string | Driver<Native>,
+  options: BrokerOptions = {},
+): Broker<Native> {
   return new Broker<Native>({ source: driverSource(urlOrDriver), codec: json }, options);
 }
 
@@ -33,7 +36,8 @@ function driverSource(urlOrDriver: string | Driver | undefined): DriverSource {
   if (typeof urlOrDriver === "object" && urlOrDriver !== null && typeof urlOrDriver.connect === "function") {
     return { name: urlOrDriver.name, load: async () => urlOrDriver };
   }
-  if (urlOrDriver !== undefined && typeof urlOrDriver !== "string") throw new BrokerError("ERR_INVALID_OPTION", "createBroker takes a URL, a name or a driver.");
+  if (urlOrDriver !== undefined && typeof urlOrDriver !== "string")
+    throw new BrokerError("ERR_INVALID_OPTION", "createBroker takes a URL, a name or a driver.");
   const { scheme, url } = findScheme(urlOrDriver ?? (process.env["TIDINGS_BROKER"] || "http"));
   return { name: scheme.name, load: (options) => scheme.open(url, options) };
 }

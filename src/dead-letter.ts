@@ -16,7 +16,12 @@ export const DEAD_LETTER_HEADERS = {
 const MAX_REASON_LENGTH = 1_000;
 
 /** The header of a dead letter: the message's own, and why, where, when and how often it failed. */
-export function deadLetterHeader(header: Header, topic: string, queue: string | undefined, dead: Omit<Dead, "kind" | "to">): Header {
+export function deadLetterHeader(
+  header: Header,
+  topic: string,
+  queue: string | undefined,
+  dead: Omit<Dead, "kind" | "to">,
+): Header {
   const all: Record<string, string> = Object.assign(Object.create(null), header);
   all[DEAD_LETTER_HEADERS.topic] = topic;
   all[DEAD_LETTER_HEADERS.queue] = queue ?? "";

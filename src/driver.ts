@@ -99,7 +99,14 @@ export interface DriverContext {
 /** The options whose defaults the portable layer fills in before a driver sees them. */
 export type CommonOptions = Pick<
   BrokerOptions,
-  "maxMessageBytes" | "bufferMessages" | "bufferBytes" | "whenFull" | "acceptTimeoutMs" | "drainTimeoutMs" | "connectTimeoutMs" | "reconnect"
+  | "maxMessageBytes"
+  | "bufferMessages"
+  | "bufferBytes"
+  | "whenFull"
+  | "acceptTimeoutMs"
+  | "drainTimeoutMs"
+  | "connectTimeoutMs"
+  | "reconnect"
 >;
 
 /** Why and what a driver gave up. */

@@ -78,7 +78,12 @@ export function isFinal(error: unknown): boolean {
 }
 
 /** Wraps what a driver threw, once: a `BrokerError` passes through unchanged. */
-export function wrapError(error: unknown, code: ErrorCode, context: string, options: BrokerErrorOptions = {}): BrokerError {
+export function wrapError(
+  error: unknown,
+  code: ErrorCode,
+  context: string,
+  options: BrokerErrorOptions = {},
+): BrokerError {
   if (error instanceof BrokerError) return error;
   return new BrokerError(code, `${context}: ${describeError(error)}`, { ...options, cause: error });
 }

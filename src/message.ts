@@ -26,13 +26,19 @@ const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
  */
 export function copyHeader(header: unknown, topic?: string): Header {
   if (header === undefined) return EMPTY_HEADER;
-  if (typeof header !== "object" || header === null || Array.isArray(header)) throw invalid("header is not an object of strings", topic);
+  if (typeof header !== "object" || header === null || Array.isArray(header))
+    throw invalid("header is not an object of strings", topic);
   const copy: Record<string, string> = Object.create(null);
   for (const name of Object.keys(header)) {
     const value: unknown = (header as Record<string, unknown>)[name];
     if (name === "") throw invalid("a header name is empty", topic);
-    if (typeof value !== "string") throw invalid(`header ${JSON.stringify(name)} is not a string but ${value === null ? "null" : typeof value}`, topic);
-    if (!name.isWellFormed() || !value.isWellFormed()) throw invalid(`header ${JSON.stringify(name)} is not well-formed Unicode`, topic);
+    if (typeof value !== "string")
+      throw invalid(
+        `header ${JSON.stringify(name)} is not a string but ${value === null ? "null" : typeof value}`,
+        topic,
+      );
+    if (!name.isWellFormed() || !value.isWellFormed())
+      throw invalid(`header ${JSON.stringify(name)} is not well-formed Unicode`, topic);
     copy[name] = value;
   }
   return Object.freeze(copy);
@@ -46,7 +52,10 @@ export function copyBody(body: unknown, topic?: string): Uint8Array {
   if (body === undefined) return new Uint8Array(0);
   if (typeof body === "string") return Buffer.from(body, "utf8");
   if (body instanceof Uint8Array) return Uint8Array.prototype.slice.call(body);
-  throw invalid(`body is neither a string nor a Uint8Array but ${body === null ? "null" : typeof body}; use broker.publisher(topic) to encode values`, topic);
+  throw invalid(
+    `body is neither a string nor a Uint8Array but ${body === null ? "null" : typeof body}; use broker.publisher(topic) to encode values`,
+    topic,
+  );
 }
 
 /** What a message counts against `maxMessageBytes`: header names, header values and body. */

@@ -62,7 +62,13 @@ export class Outbound {
   close(): void {
     const held = [...this.#batch.splice(0), ...this.#buffer.drain(), ...this.#parked.drain()];
     for (const outgoing of held) {
-      outgoing.fail(new BrokerError("ERR_NOT_CONNECTED", `The broker was closed before the message to ${outgoing.topic} could be sent.`, { topic: outgoing.topic }));
+      outgoing.fail(
+        new BrokerError(
+          "ERR_NOT_CONNECTED",
+          `The broker was closed before the message to ${outgoing.topic} could be sent.`,
+          { topic: outgoing.topic },
+        ),
+      );
     }
   }
 
@@ -94,7 +100,11 @@ export class Outbound {
     } else if (whenFull === "wait") this.#parked.push(outgoing);
     else {
       const held = `${this.#buffer.size} of ${bufferMessages} messages and ${this.#bufferedBytes} of ${bufferBytes} bytes`;
-      outgoing.fail(new BrokerError("ERR_BACKLOG_FULL", `The connection is down and the buffer is full: ${held} wait.`, { topic: outgoing.topic }));
+      outgoing.fail(
+        new BrokerError("ERR_BACKLOG_FULL", `The connection is down and the buffer is full: ${held} wait.`, {
+          topic: outgoing.topic,
+        }),
+      );
     }
   }
 

@@ -23,7 +23,12 @@ export class Outgoing implements Publication {
   readonly #reject: (reason: unknown) => void;
   #onAnswer: (() => void) | undefined;
 
-  constructor(broker: string, content: OutgoingContent, resolve: (receipt: Receipt) => void, reject: (reason: unknown) => void) {
+  constructor(
+    broker: string,
+    content: OutgoingContent,
+    resolve: (receipt: Receipt) => void,
+    reject: (reason: unknown) => void,
+  ) {
     this.topic = content.topic;
     this.id = content.id;
     this.key = content.key;
@@ -39,14 +44,16 @@ export class Outgoing implements Publication {
 
   confirm(state: ReceiptState): void {
     if (this.answered) return;
-    if (channels.publish.hasSubscribers) channels.publish.publish({ broker: this.#broker, topic: this.topic, id: this.id, state });
+    if (channels.publish.hasSubscribers)
+      channels.publish.publish({ broker: this.#broker, topic: this.topic, id: this.id, state });
     this.#answer();
     this.#resolve({ id: this.id, state });
   }
 
   fail(error: BrokerError): void {
     if (this.answered) return;
-    if (channels.publish.hasSubscribers) channels.publish.publish({ broker: this.#broker, topic: this.topic, id: this.id, error });
+    if (channels.publish.hasSubscribers)
+      channels.publish.publish({ broker: this.#broker, topic: this.topic, id: this.id, error });
     this.#answer();
     this.#reject(error);
   }
@@ -61,7 +68,12 @@ export class Outgoing implements Publication {
   /** Calls `listener` once, when the publication is answered. */
   whenAnswered(listener: () => void): void {
     const earlier = this.#onAnswer;
-    this.#onAnswer = earlier === undefined ? listener : () => (earlier(), listener());
+    if (earlier === undefined) this.#onAnswer = listener;
+    else
+      this.#onAnswer = () => {
+        earlier();
+        listener();
+      };
   }
 
   #answer(): void {

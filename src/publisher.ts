@@ -16,7 +16,11 @@ export class Publisher {
   readonly #codec: Codec;
   readonly #publish: (topic: string, message: MessageInput, options: PublishOptions) => Promise<Receipt>;
 
-  constructor(topic: string, codec: Codec, publish: (topic: string, message: MessageInput, options: PublishOptions) => Promise<Receipt>) {
+  constructor(
+    topic: string,
+    codec: Codec,
+    publish: (topic: string, message: MessageInput, options: PublishOptions) => Promise<Receipt>,
+  ) {
     this.topic = topic;
     this.#codec = codec;
     this.#publish = publish;
@@ -32,10 +36,14 @@ export class Publisher {
     try {
       body = this.#codec.encode(payload);
     } catch (cause) {
-      throw new BrokerError("ERR_INVALID_MESSAGE", `The payload for ${this.topic} cannot be encoded as ${this.#codec.contentType}: ${describeError(cause)}.`, {
-        topic: this.topic,
-        cause,
-      });
+      throw new BrokerError(
+        "ERR_INVALID_MESSAGE",
+        `The payload for ${this.topic} cannot be encoded as ${this.#codec.contentType}: ${describeError(cause)}.`,
+        {
+          topic: this.topic,
+          cause,
+        },
+      );
     }
     return this.#publish(this.topic, { header: { "Content-Type": this.#codec.contentType, ...header }, body }, rest);
   }

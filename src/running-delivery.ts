@@ -81,7 +81,10 @@ export class RunningDelivery implements Delivery, Timed {
     try {
       return utf8.decode(this.source.body);
     } catch (cause) {
-      throw new BrokerError("ERR_UNDECODABLE", `The body of message ${this.id} on ${this.topic} is not UTF-8.`, { topic: this.topic, cause });
+      throw new BrokerError("ERR_UNDECODABLE", `The body of message ${this.id} on ${this.topic} is not UTF-8.`, {
+        topic: this.topic,
+        cause,
+      });
     }
   }
 
@@ -91,7 +94,10 @@ export class RunningDelivery implements Delivery, Timed {
     try {
       return JSON.parse(text);
     } catch (cause) {
-      throw new BrokerError("ERR_UNDECODABLE", `The body of message ${this.id} on ${this.topic} is not JSON.`, { topic: this.topic, cause });
+      throw new BrokerError("ERR_UNDECODABLE", `The body of message ${this.id} on ${this.topic} is not JSON.`, {
+        topic: this.topic,
+        cause,
+      });
     }
   }
 
@@ -112,7 +118,8 @@ export class RunningDelivery implements Delivery, Timed {
   }
 
   extend(ms: number): void {
-    if (!(Number.isFinite(ms) && ms > 0)) throw new BrokerError("ERR_INVALID_OPTION", "extend takes a positive number of milliseconds.");
+    if (!(Number.isFinite(ms) && ms > 0))
+      throw new BrokerError("ERR_INVALID_OPTION", "extend takes a positive number of milliseconds.");
     if (this.state !== "open") throw this.#stale();
     this.#owner.extend(this, ms);
   }
@@ -133,8 +140,12 @@ export class RunningDelivery implements Delivery, Timed {
   }
 
   #stale(): BrokerError {
-    return new BrokerError("ERR_STALE_DELIVERY", `Message ${this.id} on ${this.topic} is no longer this handler's to settle: its time limit or its subscription has ended.`, {
-      topic: this.topic,
-    });
+    return new BrokerError(
+      "ERR_STALE_DELIVERY",
+      `Message ${this.id} on ${this.topic} is no longer this handler's to settle: its time limit or its subscription has ended.`,
+      {
+        topic: this.topic,
+      },
+    );
   }
 }

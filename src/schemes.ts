@@ -41,7 +41,10 @@ function planned(scheme: string, name: string, defaultUrl: string): Scheme {
     name,
     defaultUrl,
     open: async () => {
-      throw new BrokerError("ERR_UNSUPPORTED", `This version of Tidings has no driver for ${scheme}://. It has: http, memory.`);
+      throw new BrokerError(
+        "ERR_UNSUPPORTED",
+        `This version of Tidings has no driver for ${scheme}://. It has: http, memory.`,
+      );
     },
   };
 }
@@ -59,5 +62,8 @@ export function findScheme(urlOrName: string): { readonly scheme: Scheme; readon
   const known = SCHEMES.map(({ scheme }) => `${scheme}:`).join(", ");
   const names = [...new Set(SCHEMES.map(({ name }) => name))].join(", ");
   const shown = urlOrName.replace(/\/\/[^@/]*@/, "//…@");
-  throw new BrokerError("ERR_INVALID_OPTION", `Unknown broker ${JSON.stringify(shown)}. Known URLs begin with ${known}; known names are ${names}.`);
+  throw new BrokerError(
+    "ERR_INVALID_OPTION",
+    `Unknown broker ${JSON.stringify(shown)}. Known URLs begin with ${known}; known names are ${names}.`,
+  );
 }

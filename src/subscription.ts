@@ -1,9 +1,9 @@
 import { backoffMs } from "./backoff.ts";
 import type { ResolvedSubscribeOptions } from "./check-options.ts";
-import { deadLetterHeader } from "./dead-letter.ts";
+import { type DeadLetterHost, DeadLetterWriter } from "./dead-letter-writer.ts";
 import type { Handler } from "./delivery.ts";
 import { channels } from "./diagnostics.ts";
-import { ACK, type Dead, type DeadLetterOrigin, type DriverDelivery, type DriverSubscription, type Outcome, RELEASE } from "./driver.ts";
+import { ACK, type Dead, type DriverDelivery, type DriverSubscription, type Outcome, RELEASE } from "./driver.ts";
 import { BrokerError, describeError, isFinal, wrapError } from "./errors.ts";
 import { Agenda, type Appointment } from "./internal/agenda.ts";
 import type { Clock } from "./internal/clock.ts";
@@ -11,24 +11,18 @@ import { DeadlineList } from "./internal/deadline-list.ts";
 import { type Deferred, deferred } from "./internal/deferred.ts";
 import { Deque } from "./internal/deque.ts";
 import { before } from "./internal/wait.ts";
-import type { Header } from "./message.ts";
+import { KeyOrder } from "./key-order.ts";
 import { type Decision, type DeliveryOwner, RunningDelivery } from "./running-delivery.ts";
 import { deadLetterTopic, isDeadLetterTopic } from "./topics.ts";
 
 /** What a subscription needs from its broker. */
-export interface SubscriptionHost {
+export interface SubscriptionHost extends DeadLetterHost {
   readonly name: string;
   readonly clock: Clock;
   /** Whether the driver moves dead letters itself. */
   readonly movesDeadLetters: boolean;
-  /** Publishes a dead letter and resolves when it is confirmed. */
-  publishDeadLetter(topic: string, source: DriverDelivery, header: Header, origin: DeadLetterOrigin): Promise<void>;
-  onError(error: BrokerError): void;
   onGiveUp(topic: string, id: string, queue: string | undefined, reason: string): void;
 }
-
-/** How many reasons of dead letters that could not be written are remembered for the next try. */
-const MAX_REASONS = 1_000;
 
 /**
  * The delivery contract of one subscription, above every driver: how many handlers run (D7), in which order (D8), who
@@ -44,27 +38,34 @@ export class Subscription implements DeliveryOwner {
   readonly #ready = new Deque<RunningDelivery>();
   readonly #running = new Set<RunningDelivery>();
   readonly #pullers = new Deque<Deferred<RunningDelivery | undefined>>();
-  /** Messages behind one of the same key that is not done yet, by key; only with `orderBy`. */
-  readonly #keys = new Map<string, Deque<RunningDelivery>>();
+  /** Only with `orderBy`. */
+  readonly #keys = new KeyOrder<RunningDelivery>();
   /** Messages that wait here for their next attempt; only with `orderBy`. */
   readonly #waiting = new Map<RunningDelivery, Appointment>();
   readonly #deadlines: DeadlineList<RunningDelivery>;
   readonly #agenda: Agenda;
-  /** Reasons of messages whose dead letter was refused, by message id. */
-  readonly #reasons = new Map<string, string>();
+  readonly #deadLetters: DeadLetterWriter;
   #settling = 0;
   #pumping = false;
   #stopping = false;
   #stopped = false;
   #idle: Deferred<void> | undefined;
 
-  constructor(id: string, pattern: string, options: ResolvedSubscribeOptions, handler: Handler | undefined, host: SubscriptionHost) {
+  constructor(
+    id: string,
+    pattern: string,
+    options: ResolvedSubscribeOptions,
+    handler: Handler | undefined,
+    host: SubscriptionHost,
+  ) {
     this.id = id;
     this.pattern = pattern;
     this.options = options;
     this.#handler = handler;
     this.#host = host;
     this.#agenda = new Agenda(host.clock);
+    const origin = { pattern, queue: options.queue, subscriptionId: options.queue === undefined ? id : undefined };
+    this.#deadLetters = new DeadLetterWriter(host, origin, options.maxAttempts, options.maxBackoffMs);
     this.#deadlines = new DeadlineList(host.clock, (delivery) => this.#timedOut(delivery));
   }
 
@@ -74,10 +75,13 @@ export class Subscription implements DeliveryOwner {
     const delivery = new RunningDelivery(source, this, source.attempt, source.firstFailureAt);
     if (source.broken !== undefined) return this.#bury(delivery, source.broken, source.attempt - 1);
     if (source.attempt > this.options.maxAttempts && !isDeadLetterTopic(source.topic)) {
-      const reason = this.#reasons.get(source.id) ?? "no attempts are left: the process that held the message died, or lost it";
+      const reason =
+        this.#deadLetters.reason(source.id) ??
+        "no attempts are left: the process that held the message died, or lost it";
       return this.#bury(delivery, reason, source.attempt - 1);
     }
-    if (this.#mustWaitForKey(delivery)) return;
+    const { key } = source;
+    if (this.options.orderBy !== undefined && key !== undefined && !this.#keys.admit(key, delivery)) return;
     this.#ready.push(delivery);
     this.#pump();
   }
@@ -135,18 +139,6 @@ export class Subscription implements DeliveryOwner {
     delivery.source.extend?.(ms, delivery.attempt);
   }
 
-  #mustWaitForKey(delivery: RunningDelivery): boolean {
-    const { key } = delivery.source;
-    if (this.options.orderBy === undefined || key === undefined) return false;
-    const behind = this.#keys.get(key);
-    if (behind === undefined) {
-      this.#keys.set(key, new Deque());
-      return false;
-    }
-    behind.push(delivery);
-    return true;
-  }
-
   // A handler that returns at once makes room for the next, which this loop starts: recursion would grow with the backlog.
   #pump(): void {
     if (this.#pumping) return;
@@ -194,21 +186,32 @@ export class Subscription implements DeliveryOwner {
     delivery.handlerEnded = true;
     const reason = describeError(error);
     this.#host.onError(
-      new BrokerError("ERR_HANDLER_FAILED", `The handler of ${delivery.topic} failed on message ${delivery.id}, attempt ${delivery.attempt} of ${this.options.maxAttempts}: ${reason}`, {
-        topic: delivery.topic,
-        cause: error,
-      }),
+      new BrokerError(
+        "ERR_HANDLER_FAILED",
+        `The handler of ${delivery.topic} failed on message ${delivery.id}, attempt ${delivery.attempt} of ${this.options.maxAttempts}: ${reason}`,
+        {
+          topic: delivery.topic,
+          cause: error,
+        },
+      ),
     );
     if (delivery.state !== "open") return this.#free(delivery);
     delivery.state = "settled";
-    void this.decide(delivery, isFinal(error) ? { kind: "reject", reason } : { kind: "nack", delayMs: undefined, reason });
+    void this.decide(
+      delivery,
+      isFinal(error) ? { kind: "reject", reason } : { kind: "nack", delayMs: undefined, reason },
+    );
   }
 
   #timedOut(delivery: RunningDelivery): void {
     const reason = `the handler did not settle within ${this.options.ackTimeoutMs} ms`;
-    const error = new BrokerError("ERR_HANDLER_FAILED", `The handler of ${delivery.topic} timed out on message ${delivery.id}, attempt ${delivery.attempt} of ${this.options.maxAttempts}: ${reason}.`, {
-      topic: delivery.topic,
-    });
+    const error = new BrokerError(
+      "ERR_HANDLER_FAILED",
+      `The handler of ${delivery.topic} timed out on message ${delivery.id}, attempt ${delivery.attempt} of ${this.options.maxAttempts}: ${reason}.`,
+      {
+        topic: delivery.topic,
+      },
+    );
     delivery.expire(error);
     this.#host.onError(error);
     void this.decide(delivery, { kind: "nack", delayMs: undefined, reason });
@@ -227,9 +230,9 @@ export class Subscription implements DeliveryOwner {
   #nextOfKey(delivery: RunningDelivery): void {
     const { key } = delivery.source;
     if (this.options.orderBy === undefined || key === undefined) return;
-    const next = this.#keys.get(key)?.shift();
-    if (next === undefined) this.#keys.delete(key);
-    else if (this.#stopped) this.#tell(next.source, RELEASE);
+    const next = this.#keys.next(key);
+    if (next === undefined) return;
+    if (this.#stopped) this.#tell(next.source, RELEASE);
     else this.#ready.push(next);
   }
 
@@ -252,11 +255,21 @@ export class Subscription implements DeliveryOwner {
       );
       return undefined;
     }
-    return this.#settle(delivery, { kind: "retry", delayMs, attempt: delivery.attempt + 1, firstFailureAt: delivery.firstFailureAt ?? now });
+    return this.#settle(delivery, {
+      kind: "retry",
+      delayMs,
+      attempt: delivery.attempt + 1,
+      firstFailureAt: delivery.firstFailureAt ?? now,
+    });
   }
 
   #runAgain(earlier: RunningDelivery): void {
-    const next = new RunningDelivery(earlier.source, this, earlier.attempt + 1, earlier.firstFailureAt ?? this.#host.clock.now());
+    const next = new RunningDelivery(
+      earlier.source,
+      this,
+      earlier.attempt + 1,
+      earlier.firstFailureAt ?? this.#host.clock.now(),
+    );
     if (this.#stopped) return this.#tell(next.source, this.#unstarted(next, 0));
     this.#ready.unshift(next);
     this.#pump();
@@ -277,26 +290,10 @@ export class Subscription implements DeliveryOwner {
     const dead: Dead = { kind: "dead", to, reason, attempts, firstAt: delivery.firstFailureAt ?? now, lastAt: now };
     if (to === false) this.#host.onGiveUp(delivery.topic, delivery.id, queue, reason);
     if (to === false || this.#host.movesDeadLetters) return this.#settle(delivery, dead);
-    return this.#track(this.#publishDead(delivery, dead, to), `Writing the dead letter of message ${delivery.id} failed`);
-  }
-
-  /** Acks only after the dead letter is confirmed; otherwise the message stays and the next delivery of it tries again. */
-  async #publishDead(delivery: RunningDelivery, dead: Dead, to: string): Promise<void> {
-    const { source } = delivery;
-    const { queue } = this.options;
-    try {
-      const header = deadLetterHeader(source.header, source.topic, queue, dead);
-      await this.#host.publishDeadLetter(to, source, header, { pattern: this.pattern, queue, subscriptionId: queue === undefined ? this.id : undefined });
-    } catch (error) {
-      this.#host.onError(wrapError(error, "ERR_DEAD_LETTER", `The dead letter of message ${source.id} could not be written to ${to}; the message stays`, { topic: source.topic }));
-      if (this.#reasons.size >= MAX_REASONS) this.#reasons.clear();
-      this.#reasons.set(source.id, dead.reason);
-      const attempt = Math.max(dead.attempts, this.options.maxAttempts) + 1;
-      await this.#settle(delivery, { kind: "retry", delayMs: this.options.maxBackoffMs, attempt, firstFailureAt: dead.firstAt });
-      return;
-    }
-    this.#reasons.delete(source.id);
-    await this.#settle(delivery, ACK);
+    const written = this.#deadLetters
+      .write(delivery.source, dead, to)
+      .then((outcome) => this.#settle(delivery, outcome));
+    return this.#track(written, `Writing the dead letter of message ${delivery.id} failed`);
   }
 
   #settle(delivery: RunningDelivery, outcome: Outcome): Promise<void> | undefined {
@@ -328,7 +325,7 @@ export class Subscription implements DeliveryOwner {
 
   #giveBackUnstarted(): void {
     for (const delivery of this.#ready.drain()) this.#tell(delivery.source, this.#unstarted(delivery, 0));
-    for (const behind of this.#keys.values()) for (const delivery of behind.drain()) this.#tell(delivery.source, RELEASE);
+    for (const delivery of this.#keys.drain()) this.#tell(delivery.source, RELEASE);
     for (const [delivery, appointment] of this.#waiting) {
       if (delivery.running) continue;
       const delayMs = Math.max(0, appointment.dueAt - this.#host.clock.now());
@@ -347,7 +344,11 @@ export class Subscription implements DeliveryOwner {
   #cutOff(): void {
     for (const delivery of this.#running) {
       const open = delivery.state === "open";
-      delivery.expire(new BrokerError("ERR_STALE_DELIVERY", `The subscription to ${this.pattern} ended before the handler did.`, { topic: delivery.topic }));
+      delivery.expire(
+        new BrokerError("ERR_STALE_DELIVERY", `The subscription to ${this.pattern} ended before the handler did.`, {
+          topic: delivery.topic,
+        }),
+      );
       if (open) this.#tell(delivery.source, this.#unstarted(delivery, 0));
       else if (delivery.retriesHere) this.#tell(delivery.source, this.#unstarted(delivery, 0, delivery.attempt + 1));
     }
@@ -359,7 +360,13 @@ export class Subscription implements DeliveryOwner {
   }
 
   #event(delivery: RunningDelivery): object {
-    return { broker: this.#host.name, topic: delivery.topic, id: delivery.id, queue: this.options.queue, attempt: delivery.attempt };
+    return {
+      broker: this.#host.name,
+      topic: delivery.topic,
+      id: delivery.id,
+      queue: this.options.queue,
+      attempt: delivery.attempt,
+    };
   }
 }
 

@@ -27,7 +27,13 @@ export class Subscriptions {
   }
 
   /** Opens a subscription on the driver. */
-  async open(driver: Driver, pattern: string, handler: Handler | undefined, options: ResolvedSubscribeOptions, signal: AbortSignal | undefined): Promise<Opened> {
+  async open(
+    driver: Driver,
+    pattern: string,
+    handler: Handler | undefined,
+    options: ResolvedSubscribeOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<Opened> {
     signal?.throwIfAborted();
     const subscription = new Subscription(randomUUID(), pattern, options, handler, this.#host(driver));
     let lower: DriverSubscription;
@@ -50,14 +56,26 @@ export class Subscriptions {
     }
     const close = this.#closer(subscription, lower);
     const unsubscribe = () => close(this.#clock.now() + options.drainTimeoutMs, false);
-    const subscriber = { id: subscription.id, topic: pattern, queue: options.queue, unsubscribe, [Symbol.asyncDispose]: unsubscribe };
+    const subscriber = {
+      id: subscription.id,
+      topic: pattern,
+      queue: options.queue,
+      unsubscribe,
+      [Symbol.asyncDispose]: unsubscribe,
+    };
     if (signal?.aborted) {
       await unsubscribe();
       throw signal.reason;
     }
-    signal?.addEventListener("abort", () => {
-      unsubscribe().catch((error: unknown) => this.#connection.report(wrapError(error, "ERR_DRIVER", `Unsubscribing from ${pattern} failed`)));
-    }, { once: true });
+    signal?.addEventListener(
+      "abort",
+      () => {
+        unsubscribe().catch((error: unknown) =>
+          this.#connection.report(wrapError(error, "ERR_DRIVER", `Unsubscribing from ${pattern} failed`)),
+        );
+      },
+      { once: true },
+    );
     return { subscription, subscriber };
   }
 
@@ -65,14 +83,20 @@ export class Subscriptions {
   async closeAll(deadlineAt: number): Promise<void> {
     const results = await Promise.allSettled([...this.#closers].map((close) => close(deadlineAt, true)));
     for (const result of results) {
-      if (result.status === "rejected") this.#connection.report(wrapError(result.reason, "ERR_DRIVER", "Closing a subscription failed"));
+      if (result.status === "rejected")
+        this.#connection.report(wrapError(result.reason, "ERR_DRIVER", "Closing a subscription failed"));
     }
   }
 
-  #closer(subscription: Subscription, lower: DriverSubscription): (deadlineAt: number, disconnecting: boolean) => Promise<void> {
+  #closer(
+    subscription: Subscription,
+    lower: DriverSubscription,
+  ): (deadlineAt: number, disconnecting: boolean) => Promise<void> {
     let closing: Promise<void> | undefined;
     const close = (deadlineAt: number, disconnecting: boolean) => {
-      closing ??= subscription.drain(lower, Math.min(deadlineAt, this.#clock.now() + subscription.options.drainTimeoutMs), disconnecting).finally(() => this.#closers.delete(close));
+      closing ??= subscription
+        .drain(lower, Math.min(deadlineAt, this.#clock.now() + subscription.options.drainTimeoutMs), disconnecting)
+        .finally(() => this.#closers.delete(close));
       return closing;
     };
     this.#closers.add(close);
@@ -86,7 +110,16 @@ export class Subscriptions {
       clock: this.#clock,
       movesDeadLetters: driver.capabilities.deadLetterMove === "move",
       async publishDeadLetter(topic, source, header, origin) {
-        const content = { topic, id: source.id, key: source.key, header, body: source.body, bytes: messageBytes(header, source.body), mandatory: false, origin };
+        const content = {
+          topic,
+          id: source.id,
+          key: source.key,
+          header,
+          body: source.body,
+          bytes: messageBytes(header, source.body),
+          mandatory: false,
+          origin,
+        };
         await new Promise((resolve, reject) => {
           connection.outbound.send(new Outgoing(driver.name, content, resolve, reject));
         });

@@ -24,7 +24,14 @@ export function deadLetterTopic(topic: string): string {
 
 /** Whether a valid pattern has a wildcard: `*` for one word, `>` at the end for one or more words. */
 export function isPattern(pattern: string): boolean {
-  return pattern === "*" || pattern === ">" || pattern.startsWith("*.") || pattern.endsWith(".*") || pattern.endsWith(".>") || pattern.includes(".*.");
+  return (
+    pattern === "*" ||
+    pattern === ">" ||
+    pattern.startsWith("*.") ||
+    pattern.endsWith(".*") ||
+    pattern.endsWith(".>") ||
+    pattern.includes(".*.")
+  );
 }
 
 /**
@@ -33,7 +40,8 @@ export function isPattern(pattern: string): boolean {
  */
 export function checkTopic(topic: unknown): asserts topic is string {
   checkWords(topic, "topic");
-  if (isPattern(topic)) throw invalid(topic, "a message is published to one topic, so the wildcards * and > are not allowed as words");
+  if (isPattern(topic))
+    throw invalid(topic, "a message is published to one topic, so the wildcards * and > are not allowed as words");
 }
 
 /**
@@ -43,7 +51,8 @@ export function checkTopic(topic: unknown): asserts topic is string {
 export function checkPattern(pattern: unknown): asserts pattern is string {
   checkWords(pattern, "pattern");
   const tail = pattern.split(".").indexOf(">");
-  if (tail !== -1 && tail !== pattern.split(".").length - 1) throw invalid(pattern, "the wildcard > is only allowed as the last word");
+  if (tail !== -1 && tail !== pattern.split(".").length - 1)
+    throw invalid(pattern, "the wildcard > is only allowed as the last word");
 }
 
 /**
@@ -51,9 +60,11 @@ export function checkPattern(pattern: unknown): asserts pattern is string {
  * @throws BrokerError `ERR_INVALID_TOPIC`
  */
 export function checkQueue(queue: unknown): asserts queue is string {
-  if (typeof queue !== "string") throw new BrokerError("ERR_INVALID_TOPIC", `A queue name is a string, not ${typeof queue}.`);
+  if (typeof queue !== "string")
+    throw new BrokerError("ERR_INVALID_TOPIC", `A queue name is a string, not ${typeof queue}.`);
   const problem = textProblem(queue, MAX_QUEUE_BYTES);
-  if (problem !== undefined) throw new BrokerError("ERR_INVALID_TOPIC", `The queue name ${show(queue)} is not valid: ${problem}.`);
+  if (problem !== undefined)
+    throw new BrokerError("ERR_INVALID_TOPIC", `The queue name ${show(queue)} is not valid: ${problem}.`);
 }
 
 /** Whether a valid pattern matches a valid topic. The reference for every driver. */
@@ -70,11 +81,13 @@ export function matchesTopic(pattern: string, topic: string): boolean {
 }
 
 function checkWords(topic: unknown, what: "topic" | "pattern"): asserts topic is string {
-  if (typeof topic !== "string") throw new BrokerError("ERR_INVALID_TOPIC", `A ${what} is a string, not ${typeof topic}.`);
+  if (typeof topic !== "string")
+    throw new BrokerError("ERR_INVALID_TOPIC", `A ${what} is a string, not ${typeof topic}.`);
   const counted = isDeadLetterTopic(topic) ? topic.slice(DEAD_LETTER_PREFIX.length) : topic;
   const problem = textProblem(counted, MAX_TOPIC_BYTES);
   if (problem !== undefined) throw invalid(topic, problem);
-  if (counted.startsWith(".") || counted.endsWith(".") || counted.includes("..")) throw invalid(topic, "it has an empty word");
+  if (counted.startsWith(".") || counted.endsWith(".") || counted.includes(".."))
+    throw invalid(topic, "it has an empty word");
 }
 
 function textProblem(text: string, maxBytes: number): string | undefined {

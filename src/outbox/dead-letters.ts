@@ -11,7 +11,9 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
   const entriesOf = (topic: string, id: string | undefined): Entry[] => {
     const lane = outbox.lanes.get(standingLaneId(topic));
     if (lane === undefined) return [];
-    return [...lane.entries()].filter((entry) => id === undefined || entry.id === id).sort((a, b) => a.message.sequence - b.message.sequence);
+    return [...lane.entries()]
+      .filter((entry) => id === undefined || entry.id === id)
+      .sort((a, b) => a.message.sequence - b.message.sequence);
   };
   return {
     async list(topic) {
@@ -25,7 +27,13 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
         // One that a reader holds is the reader's; one whose subscription is gone stays to be seen.
         if (lane === undefined || !outbox.drop(entry)) continue;
         const header = withoutDeadLetterHeader(message.header);
-        const content = { topic: message.header[DEAD_LETTER_HEADERS.topic] ?? lane.pattern, id: message.id, key: message.key, header, body: message.body };
+        const content = {
+          topic: message.header[DEAD_LETTER_HEADERS.topic] ?? lane.pattern,
+          id: message.id,
+          key: message.key,
+          header,
+          body: message.body,
+        };
         outbox.insert(lane, { ...content, bytes: messageBytes(header, message.body), origin: undefined });
         count += 1;
       }

@@ -3,25 +3,22 @@ import type { Dead, GivenUp, Outcome, Publication } from "../driver.ts";
 import { BrokerError } from "../errors.ts";
 import { Agenda } from "../internal/agenda.ts";
 import type { Clock, Timer } from "../internal/clock.ts";
-import { DeadlineList } from "../internal/deadline-list.ts";
 import { messageBytes } from "../message.ts";
 import { TopicIndex } from "../topic-index.ts";
 import { isDeadLetterTopic } from "../topics.ts";
+import { Answers } from "./answers.ts";
+import { Backlog, type BacklogLimits } from "./backlog.ts";
 import { Entry } from "./entry.ts";
 import { Lane, type LaneKind } from "./lane.ts";
 import type { Member } from "./member.ts";
 import { type MessageContent, OutboxMessage } from "./message.ts";
 import { Unwanted } from "./unwanted.ts";
 
-/** What an {@link Outbox} needs to know. */
-export interface OutboxOptions {
+/** What an {@link Outbox} needs to know. A publish beyond the bounds fails or waits; dead letters and retries always fit. */
+export interface OutboxOptions extends BacklogLimits {
   readonly clock: Clock;
-  /** The bounds; a publish beyond them fails or waits as `whenFull` says. Dead letters and retries always fit. */
-  readonly maxMessages: number;
-  readonly maxBytes: number;
   /** How long a message is kept that no member has, in milliseconds. */
   readonly maxAgeMs: number;
-  readonly whenFull: "reject" | "wait";
   /** Whether messages that nobody wants are kept for the first subscriber. Dead letters always are. */
   readonly keepsUnwanted: boolean;
   onGiveUp(message: GivenUp): void;
@@ -41,48 +38,48 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #index = new TopicIndex<Lane>();
   readonly #agenda: Agenda;
-  readonly #unanswered: DeadlineList<OutboxMessage>;
+  readonly #backlog: Backlog;
+  readonly #answers: Answers;
   readonly #unwanted = new Unwanted();
-  /** Publications that wait for room, with `whenFull: "wait"`. */
-  readonly #parked: { publication: Publication; acceptTimeoutMs: number; owner: object | undefined }[] = [];
   #watchers: (() => void)[] = [];
   #sequence = 0;
-  #messages = 0;
-  #bytes = 0;
   #sweep: Timer | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#agenda = new Agenda(options.clock);
-    this.#unanswered = new DeadlineList(options.clock, (message) => message.answer("waiting"));
+    this.#backlog = new Backlog(options);
+    this.#answers = new Answers(options.clock);
   }
 
   /** How many messages it keeps. */
   get messages(): number {
-    return this.#messages;
+    return this.#backlog.messages;
   }
 
   /** How many bytes of messages it keeps. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#backlog.bytes;
   }
 
   /** Takes charge of a message, or fails it. */
   publish(publication: Publication, acceptTimeoutMs: number, owner?: object): void {
-    const { maxMessages, maxBytes, whenFull } = this.#options;
-    if (this.#messages >= maxMessages || this.#bytes + publication.bytes > maxBytes) {
-      if (whenFull === "wait") this.#parked.push({ publication, acceptTimeoutMs, owner });
-      else publication.fail(this.#full(publication.topic));
-      return;
-    }
-    this.#admit(publication, acceptTimeoutMs, owner);
+    this.#backlog.ask(
+      publication.topic,
+      publication.bytes,
+      () => this.#admit(publication, acceptTimeoutMs, owner),
+      (error) => publication.fail(error),
+    );
   }
 
   /** Puts a message into one lane only: it was sent to that subscription. */
   publishTo(lane: Lane, publication: Publication, acceptTimeoutMs: number): void {
-    const { maxMessages, maxBytes } = this.#options;
-    if (this.#messages >= maxMessages || this.#bytes + publication.bytes > maxBytes) return publication.fail(this.#full(publication.topic));
-    this.#route(this.#message(publication, publication), [lane], acceptTimeoutMs);
+    this.#backlog.ask(
+      publication.topic,
+      publication.bytes,
+      () => this.#route(this.#message(publication, publication), [lane], acceptTimeoutMs),
+      (error) => publication.fail(error),
+    );
   }
 
   /** The lane of this id, made if it is new. */
@@ -127,7 +124,7 @@ export class Outbox {
     member.leaving = true;
     lane.members.splice(lane.members.indexOf(member), 1);
     for (const entry of [...member.entries].reverse()) this.#putBack(entry, counted && entry.state === "accepted");
-    if (!lane.live) for (const entry of lane.entries()) this.#stopAwaiting(entry, false);
+    if (!lane.live) for (const entry of lane.entries()) this.#answers.settle(entry, false);
     if (lane.kind === "standing") this.#dropIfEmpty(lane);
     this.dispatch(lane);
     this.#notify();
@@ -139,7 +136,7 @@ export class Outbox {
     entry.state = "accepted";
     const { member } = entry;
     member.offering = false;
-    if (entry.awaited) this.#stopAwaiting(entry, true);
+    this.#answers.settle(entry, true);
     if (member.lane !== undefined) this.dispatch(member.lane);
   }
 
@@ -227,13 +224,13 @@ export class Outbox {
     return true;
   }
 
-  /** Answers the publications that wait for room, and stops all timers. Messages stay to be counted. */
+  /** Answers whoever still waits, and stops all timers. Messages stay to be counted. */
   close(): void {
     this.#agenda.clear();
-    this.#unanswered.clear();
+    this.#answers.close();
     this.#sweep?.cancel();
     this.#sweep = undefined;
-    for (const { publication } of this.#parked.splice(0)) publication.fail(this.#full(publication.topic));
+    this.#backlog.close();
     for (const lane of this.lanes.values()) for (const entry of lane.entries()) entry.message.answer("waiting");
   }
 
@@ -274,39 +271,21 @@ export class Outbox {
 
   #message(content: MessageContent, publication?: Publication): OutboxMessage {
     const message = new OutboxMessage(content, this.#sequence++, this.#options.clock.now(), publication);
-    this.#messages += 1;
-    this.#bytes += message.bytes;
+    this.#backlog.add(message);
     return message;
   }
 
   #route(message: OutboxMessage, lanes: readonly Lane[], acceptTimeoutMs: number): void {
-    if (lanes.length === 0) {
-      message.holders = 1;
-      this.#unwanted.add(message);
-    } else message.holders = lanes.length;
+    message.holders = Math.max(1, lanes.length);
+    if (lanes.length === 0) this.#unwanted.add(message);
     for (const lane of lanes) {
       const entry = new Entry(message, lane, this);
-      if (message.unanswered && lane.live) {
-        entry.awaited = true;
-        message.unaccepted += 1;
-      }
+      this.#answers.expect(entry);
       lane.ready.push(entry);
     }
-    if (message.unaccepted === 0) message.answer("waiting");
     for (const lane of lanes) this.dispatch(lane);
-    if (message.unanswered) this.#unanswered.add(message, message.publishedAt + acceptTimeoutMs);
+    this.#answers.expected(message, message.publishedAt + acceptTimeoutMs);
     if (message.holders > 0) this.#armSweep();
-  }
-
-  #stopAwaiting(entry: Entry, taken: boolean): void {
-    if (!entry.awaited) return;
-    entry.awaited = false;
-    const { message } = entry;
-    message.accepted ||= taken;
-    message.unaccepted -= 1;
-    if (message.unaccepted > 0) return;
-    this.#unanswered.remove(message);
-    message.answer(message.accepted ? "accepted" : "waiting");
   }
 
   #detach(entry: Entry): void {
@@ -351,7 +330,11 @@ export class Outbox {
   #moveToDeadLetters(entry: Entry, dead: Dead, to: string): void {
     const { message, lane } = entry;
     const header = deadLetterHeader(message.header, message.topic, lane.queue, dead);
-    const origin = { pattern: lane.pattern, queue: lane.queue, subscriptionId: lane.kind === "broadcast" ? lane.id : undefined };
+    const origin = {
+      pattern: lane.pattern,
+      queue: lane.queue,
+      subscriptionId: lane.kind === "broadcast" ? lane.id : undefined,
+    };
     const { id, key, body } = message;
     if (isDeadLetterTopic(to)) this.#standingLane(to);
     const letter = this.#message({ topic: to, id, key, header, body, bytes: messageBytes(header, body), origin });
@@ -361,7 +344,7 @@ export class Outbox {
 
   #finish(entry: Entry): void {
     entry.state = "done";
-    this.#stopAwaiting(entry, false);
+    this.#answers.settle(entry, false);
     const { message, lane } = entry;
     message.holders -= 1;
     if (message.holders === 0) this.#forget(message);
@@ -374,24 +357,11 @@ export class Outbox {
   }
 
   #forget(message: OutboxMessage): void {
-    this.#messages -= 1;
-    this.#bytes -= message.bytes;
-    if (this.#messages === 0) {
-      this.#sweep?.cancel();
-      this.#sweep = undefined;
-      this.#unanswered.rest();
-    }
-    if (this.#parked.length > 0) this.#admitParked();
-  }
-
-  #admitParked(): void {
-    const { maxMessages, maxBytes } = this.#options;
-    for (;;) {
-      const first = this.#parked[0];
-      if (first === undefined || this.#messages >= maxMessages || this.#bytes + first.publication.bytes > maxBytes) return;
-      this.#parked.shift();
-      this.#admit(first.publication, first.acceptTimeoutMs, first.owner);
-    }
+    this.#backlog.remove(message);
+    if (this.#backlog.messages > 0) return;
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
+    this.#answers.rest();
   }
 
   #standingLane(topic: string): Lane {
@@ -409,7 +379,7 @@ export class Outbox {
     this.#sweep = clock.after(everyMs, () => {
       this.#sweep = undefined;
       this.#giveUpOlderThan(clock.now() - maxAgeMs);
-      if (this.#messages > 0) this.#armSweep();
+      if (this.messages > 0) this.#armSweep();
     });
   }
 
@@ -428,11 +398,6 @@ export class Outbox {
 
   #reportGivenUp(entry: Entry, reason: string): void {
     this.#options.onGiveUp({ topic: entry.topic, id: entry.id, queue: entry.lane.queue, reason });
-  }
-
-  #full(topic: string): BrokerError {
-    const { maxMessages, maxBytes } = this.#options;
-    return new BrokerError("ERR_BACKLOG_FULL", `The backlog is full: it keeps ${this.#messages} of ${maxMessages} messages and ${this.#bytes} of ${maxBytes} bytes.`, { topic });
   }
 }
 

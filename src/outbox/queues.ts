@@ -9,7 +9,12 @@ export function outboxQueues(outbox: Outbox): QueueAdmin {
     },
     async list() {
       const queues = [...outbox.lanes.values()].filter((lane) => lane.kind === "queue");
-      return queues.map((lane) => ({ topic: lane.pattern, queue: lane.queue ?? "", members: lane.members.length, messages: lane.size }));
+      return queues.map((lane) => ({
+        topic: lane.pattern,
+        queue: lane.queue ?? "",
+        members: lane.members.length,
+        messages: lane.size,
+      }));
     },
     async remove(pattern, queue) {
       const lane = outbox.lanes.get(queueLaneId(pattern, queue));

@@ -26,7 +26,12 @@ export function laneOf(outbox: Outbox, address: LaneAddress): Lane {
 }
 
 /** Subscribes within this process. `onAbandoned` hears how many messages of `owner` only a disconnecting subscription wanted. */
-export function subscribeLocal(outbox: Outbox, request: SubscribeRequest, owner: object, onAbandoned: (count: number) => void): DriverSubscription {
+export function subscribeLocal(
+  outbox: Outbox,
+  request: SubscribeRequest,
+  owner: object,
+  onAbandoned: (count: number) => void,
+): DriverSubscription {
   const lane = laneOf(outbox, request);
   const member = new Member(
     request.id,

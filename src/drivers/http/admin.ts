@@ -15,7 +15,12 @@ export class HttpAdmin {
   readonly queues: QueueAdmin;
   readonly deadLetters: DeadLetterAdmin;
 
-  constructor(network: PeerNetwork, own: { readonly queues: QueueAdmin; readonly deadLetters: DeadLetterAdmin }, directory: Directory, records: QueueRecords) {
+  constructor(
+    network: PeerNetwork,
+    own: { readonly queues: QueueAdmin; readonly deadLetters: DeadLetterAdmin },
+    directory: Directory,
+    records: QueueRecords,
+  ) {
     this.queues = {
       create: (pattern, queue) => records.announce({ pattern, queue }),
       list: async () => {
@@ -38,8 +43,16 @@ export class HttpAdmin {
         const [mine, theirs] = await Promise.all([own.deadLetters.list(topic), network.ask("dead-letters", { topic })]);
         return [...mine, ...theirs.flat().map(readDeadLetter)].sort((a, b) => a.lastAt.getTime() - b.lastAt.getTime());
       },
-      redrive: async (topic, { id }) => total(await own.deadLetters.redrive(topic, { id }), await network.ask("redrive", { topic, ...(id === undefined ? {} : { id }) })),
-      drop: async (topic, { id }) => total(await own.deadLetters.drop(topic, { id }), await network.ask("drop", { topic, ...(id === undefined ? {} : { id }) })),
+      redrive: async (topic, { id }) =>
+        total(
+          await own.deadLetters.redrive(topic, { id }),
+          await network.ask("redrive", { topic, ...(id === undefined ? {} : { id }) }),
+        ),
+      drop: async (topic, { id }) =>
+        total(
+          await own.deadLetters.drop(topic, { id }),
+          await network.ask("drop", { topic, ...(id === undefined ? {} : { id }) }),
+        ),
     };
   }
 }
@@ -54,7 +67,12 @@ function sum(lists: readonly (readonly QueueInfo[])[]): QueueInfo[] {
   for (const info of lists.flat()) {
     const key = `${info.topic}\u0000${info.queue}`;
     const known = queues.get(key);
-    queues.set(key, known === undefined ? info : { ...known, members: Math.max(known.members, info.members), messages: known.messages + info.messages });
+    queues.set(
+      key,
+      known === undefined
+        ? info
+        : { ...known, members: Math.max(known.members, info.members), messages: known.messages + info.messages },
+    );
   }
   return [...queues.values()];
 }

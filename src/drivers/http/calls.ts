@@ -26,17 +26,32 @@ export interface DeadLetterText {
 }
 
 export function writeDeadLetter({ firstAt, lastAt, header, body, ...letter }: DeadLetter): DeadLetterText {
-  return { letter, firstAt: firstAt.getTime(), lastAt: lastAt.getTime(), header: Object.entries(header), bodyBase64: Buffer.from(body).toString("base64") };
+  return {
+    letter,
+    firstAt: firstAt.getTime(),
+    lastAt: lastAt.getTime(),
+    header: Object.entries(header),
+    bodyBase64: Buffer.from(body).toString("base64"),
+  };
 }
 
 export function readDeadLetter({ letter, firstAt, lastAt, header, bodyBase64 }: DeadLetterText): DeadLetter {
   const map: Record<string, string> = Object.create(null);
   for (const [name, value] of header) map[name] = value;
-  return { ...letter, queue: letter.queue, firstAt: new Date(firstAt), lastAt: new Date(lastAt), header: map, body: Buffer.from(bodyBase64, "base64") };
+  return {
+    ...letter,
+    queue: letter.queue,
+    firstAt: new Date(firstAt),
+    lastAt: new Date(lastAt),
+    header: map,
+    body: Buffer.from(bodyBase64, "base64"),
+  };
 }
 
 /** Answers the calls about dead letters from this process's own. */
-export function deadLetterCalls(own: DeadLetterAdmin): Pick<Record<keyof PeerCalls, (argument: never) => Promise<unknown>>, "dead-letters" | "redrive" | "drop"> {
+export function deadLetterCalls(
+  own: DeadLetterAdmin,
+): Pick<Record<keyof PeerCalls, (argument: never) => Promise<unknown>>, "dead-letters" | "redrive" | "drop"> {
   return {
     "dead-letters": async ({ topic }: { topic: string }) => (await own.list(topic)).map(writeDeadLetter),
     redrive: ({ topic, id }: { topic: string; id?: string }) => own.redrive(topic, { id }),

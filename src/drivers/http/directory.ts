@@ -72,7 +72,9 @@ export class Directory {
   /** The addresses of all other live Tidings processes: read afresh, since one that has just started must be told. */
   async otherPeers(): Promise<string[]> {
     const services = await this.#parts.registry.getService(SERVICE_NAMES.peers);
-    return services.flatMap(({ nodes }) => nodes.filter((node) => node.id !== this.#parts.peerId).map((node) => node.address));
+    return services.flatMap(({ nodes }) =>
+      nodes.filter((node) => node.id !== this.#parts.peerId).map((node) => node.address),
+    );
   }
 
   /** Adds what a record says. */
@@ -91,7 +93,7 @@ export class Directory {
 
   /** A queue exists: it gets every message from now on. */
   addQueue({ pattern, queue }: QueueRecord): void {
-    if (!isValid(() => (checkPattern(pattern), checkQueue(queue)))) return;
+    if (!isValid(pattern, queue)) return;
     this.#parts.outbox.lane(queueLaneId(pattern, queue), "queue", pattern, queue);
   }
 
@@ -122,7 +124,8 @@ export class Directory {
     };
     if (member.entries.size === 0) leave();
     else void outbox.when(() => member.entries.size === 0).then(leave);
-    if (lane.kind === "broadcast") for (const entry of [...lane.ready, ...lane.due, ...lane.delayed]) outbox.giveUp(entry, "its subscriber is gone");
+    if (lane.kind === "broadcast")
+      for (const entry of [...lane.ready, ...lane.due, ...lane.delayed]) outbox.giveUp(entry, "its subscriber is gone");
   }
 
   #addSubscription(subscription: RemoteSubscription): void {
@@ -130,11 +133,15 @@ export class Directory {
     const { outbox, peers, onError, goMicro } = this.#parts;
     if (peerId === this.#parts.peerId || this.#known.has(nodeId) || this.#left.has(nodeId)) return;
     if (peerId === undefined && !goMicro) return;
-    if (!isValid(() => (checkPattern(pattern), queue !== undefined && checkQueue(queue)))) return;
+    if (!isValid(pattern, queue)) return;
     const carrier =
       peerId === undefined
         ? new GoCarrier(nodeId, peers.at(address, false), outbox, onError)
-        : new RemoteCarrier(nodeId, peers.at(address, true), ackTimeoutMs, { outbox, onGone: (id) => this.remove(id), onError });
+        : new RemoteCarrier(nodeId, peers.at(address, true), ackTimeoutMs, {
+            outbox,
+            onGone: (id) => this.remove(id),
+            onError,
+          });
     const member = new Member(nodeId, REMOTE_WINDOW, carrier);
     this.#known.set(nodeId, { subscription, member, since: this.#parts.clock.now() });
     outbox.addMember(laneOf(outbox, { id: nodeId, pattern, queue }), member);
@@ -175,12 +182,13 @@ export class Directory {
 const WATCHED: ReadonlySet<string> = new Set([SERVICE_NAMES.tidings, SERVICE_NAMES.goMicro, SERVICE_NAMES.queues]);
 
 /** Records come from outside: one with a topic or queue that is none is passed over. */
-function isValid(check: () => unknown): boolean {
+function isValid(pattern: string, queue: string | undefined): boolean {
   try {
-    check();
+    checkPattern(pattern);
+    if (queue !== undefined) checkQueue(queue);
     return true;
   } catch {
-    // The check throws for nothing else.
+    // The checks throw for nothing else.
     return false;
   }
 }

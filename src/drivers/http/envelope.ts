@@ -25,7 +25,8 @@ export function writeEnvelope(header: Header, body: Uint8Array): string {
  */
 export function readEnvelope(text: string): Envelope {
   const parsed: unknown = JSON.parse(text);
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new Error("the envelope is not a JSON object");
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
+    throw new Error("the envelope is not a JSON object");
   let header: Record<string, string> = Object.create(null);
   let body: Uint8Array = new Uint8Array(0);
   for (const [name, value] of Object.entries(parsed)) {
@@ -49,7 +50,8 @@ function readHeader(value: unknown): Record<string, string> {
 function readBody(value: unknown): Uint8Array {
   if (value === null) return new Uint8Array(0);
   if (Array.isArray(value)) {
-    if (!value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255)) throw new Error("Body is an array of something else than bytes");
+    if (!value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255))
+      throw new Error("Body is an array of something else than bytes");
     return Uint8Array.from(value as number[]);
   }
   if (typeof value !== "string") throw new Error("Body is neither a string nor an array of bytes");
@@ -60,7 +62,10 @@ function readBody(value: unknown): Uint8Array {
 
 /** A JSON string as Go's encoder writes it (since Go 1.22: with `\\b` and `\\f`). */
 function goString(text: string): string {
-  return JSON.stringify(text).replace(/[<>&\u2028\u2029]/g, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(text).replace(
+    /[<>&\u2028\u2029]/g,
+    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 // Go sorts by bytes; JavaScript compares UTF-16, which differs from it only beyond the basic plane.

@@ -1,6 +1,6 @@
+import { ACK } from "../../driver.ts";
 import type { BrokerError } from "../../errors.ts";
 import { wrapError } from "../../errors.ts";
-import { ACK } from "../../driver.ts";
 import type { Entry } from "../../outbox/entry.ts";
 import type { Carrier } from "../../outbox/member.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
@@ -50,7 +50,13 @@ export class GoCarrier implements Carrier {
         const pauseMs = Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** Math.min(this.#failures, 10));
         this.#failures += 1;
         this.#outbox.refuse(entry, pauseMs);
-        if (this.#failures === 1) this.#onError(wrapError(error, "ERR_CONNECTION_LOST", `The go-micro peer at ${this.#peer.address} could not be reached`, { driver: "http", topic: entry.topic }));
+        if (this.#failures === 1)
+          this.#onError(
+            wrapError(error, "ERR_CONNECTION_LOST", `The go-micro peer at ${this.#peer.address} could not be reached`, {
+              driver: "http",
+              topic: entry.topic,
+            }),
+          );
       },
     );
     return false;

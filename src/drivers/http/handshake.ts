@@ -25,12 +25,23 @@ export function isChallenge(value: unknown): value is string {
 }
 
 /** What one side sends to prove that it knows the secret. */
-export function proofOf(secret: Uint8Array, role: "client" | "server", { address, clientChallenge, serverChallenge }: Handshake): string {
-  return createHmac("sha256", secret).update(`tidings/1 ${role}\n${address}\n${clientChallenge}\n${serverChallenge}`).digest("hex");
+export function proofOf(
+  secret: Uint8Array,
+  role: "client" | "server",
+  { address, clientChallenge, serverChallenge }: Handshake,
+): string {
+  return createHmac("sha256", secret)
+    .update(`tidings/1 ${role}\n${address}\n${clientChallenge}\n${serverChallenge}`)
+    .digest("hex");
 }
 
 /** Whether a proof is the right one. Takes the same time for any wrong one. */
-export function provesSecret(proof: unknown, secret: Uint8Array, role: "client" | "server", handshake: Handshake): boolean {
+export function provesSecret(
+  proof: unknown,
+  secret: Uint8Array,
+  role: "client" | "server",
+  handshake: Handshake,
+): boolean {
   if (typeof proof !== "string" || !/^[0-9a-f]{64}$/.test(proof)) return false;
   return timingSafeEqual(Buffer.from(proof, "hex"), Buffer.from(proofOf(secret, role, handshake), "hex"));
 }

@@ -11,11 +11,19 @@
  */
 import type { BrokerOptions } from "../../broker-options.ts";
 import type { Capabilities } from "../../capabilities.ts";
-import type { DeadLetterAdmin, Driver, DriverContext, DriverSubscription, Publication, QueueAdmin, SubscribeRequest } from "../../driver.ts";
+import type {
+  DeadLetterAdmin,
+  Driver,
+  DriverContext,
+  DriverSubscription,
+  Publication,
+  QueueAdmin,
+  SubscribeRequest,
+} from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
 import { abortable, before } from "../../internal/wait.ts";
-import { type HttpSession, openSession } from "./session.ts";
 import { addressOfUrl, checkHttpOptions, type HttpOptions, mergeHttpOptions } from "./options.ts";
+import { type HttpSession, openSession } from "./session.ts";
 
 export type { HttpLimits, HttpOptions } from "./options.ts";
 
@@ -76,7 +84,11 @@ class HttpDriver implements Driver<undefined> {
       this.#session = await abortable(opening, signal);
     } catch (error) {
       // The opening cannot be stopped half-way; what it opens after all is closed again.
-      if (signal.aborted) void opening.then((session) => session.close(), () => {});
+      if (signal.aborted)
+        void opening.then(
+          (session) => session.close(),
+          () => {},
+        );
       throw error;
     }
   }
@@ -112,7 +124,11 @@ class HttpDriver implements Driver<undefined> {
     this.#session = undefined;
     await session.close();
     if (lost === 0) return;
-    throw new BrokerError("ERR_UNDELIVERED", `${lost} message(s) were given up: nobody took them in time, and without storage they end with this process.`, { driver: this.name, count: lost });
+    throw new BrokerError(
+      "ERR_UNDELIVERED",
+      `${lost} message(s) were given up: nobody took them in time, and without storage they end with this process.`,
+      { driver: this.name, count: lost },
+    );
   }
 
   #open(): HttpSession {

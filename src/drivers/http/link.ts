@@ -98,9 +98,15 @@ export class Link {
         if (statusCode === 102) what.onProcessing?.();
       });
       outgoing.once("response", (response) => {
-        readText(response).then((text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }), fail);
+        readText(response).then(
+          (text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
+          fail,
+        );
       });
-      if (what.timeoutMs !== undefined) outgoing.setTimeout(what.timeoutMs, () => outgoing.destroy(networkError("ETIMEDOUT", `no answer within ${what.timeoutMs} ms`)));
+      if (what.timeoutMs !== undefined)
+        outgoing.setTimeout(what.timeoutMs, () =>
+          outgoing.destroy(networkError("ETIMEDOUT", `no answer within ${what.timeoutMs} ms`)),
+        );
     });
   }
 
@@ -108,9 +114,11 @@ export class Link {
     const clientChallenge = newChallenge();
     const hello = await this.#post(WIRE_PATHS.hello, { [WIRE_HEADERS.challenge]: clientChallenge });
     const serverChallenge = hello.headers[WIRE_HEADERS.challenge];
-    if (hello.status !== 200 || !isChallenge(serverChallenge)) throw this.#refused(`it answered the greeting with status ${hello.status}`);
+    if (hello.status !== 200 || !isChallenge(serverChallenge))
+      throw this.#refused(`it answered the greeting with status ${hello.status}`);
     const handshake = { address: this.#address, clientChallenge, serverChallenge };
-    if (!provesSecret(hello.headers[WIRE_HEADERS.proof], secret, "server", handshake)) throw this.#refused("it could not prove that it knows the shared secret");
+    if (!provesSecret(hello.headers[WIRE_HEADERS.proof], secret, "server", handshake))
+      throw this.#refused("it could not prove that it knows the shared secret");
     const proved = await this.#post(WIRE_PATHS.prove, { [WIRE_HEADERS.proof]: proofOf(secret, "client", handshake) });
     if (proved.status !== 204) throw this.#refused(`it refused this side's proof with status ${proved.status}`);
   }
@@ -120,7 +128,9 @@ export class Link {
   }
 
   #refused(why: string): BrokerError {
-    return new BrokerError("ERR_AUTHENTICATION", `The peer at ${this.#address} is not trusted: ${why}.`, { driver: "http" });
+    return new BrokerError("ERR_AUTHENTICATION", `The peer at ${this.#address} is not trusted: ${why}.`, {
+      driver: "http",
+    });
   }
 }
 

@@ -95,7 +95,17 @@ export function checkHttpOptions(options: HttpOptions): void {
 /** What `init` and `createBroker` gave to the broker wins over what `http()` was given. */
 export function mergeHttpOptions(own: HttpOptions, broker: BrokerOptions): HttpOptions {
   const merged: Record<string, unknown> = { ...own };
-  for (const name of ["registry", "wire", "backlogMessages", "backlogBytes", "backlogAgeMs", "storage", "secret", "tls", "secure"] as const) {
+  for (const name of [
+    "registry",
+    "wire",
+    "backlogMessages",
+    "backlogBytes",
+    "backlogAgeMs",
+    "storage",
+    "secret",
+    "tls",
+    "secure",
+  ] as const) {
     if (broker[name] !== undefined) merged[name] = broker[name];
   }
   const options = merged as HttpOptions;
@@ -117,7 +127,11 @@ export interface Address {
 export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:/\s[\]@?#]+)):(\d{1,5})$/i.exec(text);
   const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw new BrokerError("ERR_INVALID_OPTION", `The address ${JSON.stringify(text)} is not host:port, such as 127.0.0.1:0 or [::1]:8080.`);
+  if (match === null || port > 65_535)
+    throw new BrokerError(
+      "ERR_INVALID_OPTION",
+      `The address ${JSON.stringify(text)} is not host:port, such as 127.0.0.1:0 or [::1]:8080.`,
+    );
   return { host: match[1] ?? match[2] ?? "", port };
 }
 
@@ -135,10 +149,23 @@ export function addressOfUrl(url: string): string {
   try {
     parsed = new URL(url);
   } catch (cause) {
-    throw new BrokerError("ERR_INVALID_OPTION", `The URL ${JSON.stringify(url)} is not valid; one such as http://127.0.0.1:0 is.`, { cause });
+    throw new BrokerError(
+      "ERR_INVALID_OPTION",
+      `The URL ${JSON.stringify(url)} is not valid; one such as http://127.0.0.1:0 is.`,
+      { cause },
+    );
   }
-  if (parsed.username !== "" || parsed.password !== "" || parsed.search !== "" || parsed.hash !== "" || !["", "/"].includes(parsed.pathname)) {
-    throw new BrokerError("ERR_INVALID_OPTION", "The URL of the HTTP broker holds a host and a port and nothing else, such as http://127.0.0.1:0.");
+  if (
+    parsed.username !== "" ||
+    parsed.password !== "" ||
+    parsed.search !== "" ||
+    parsed.hash !== "" ||
+    !["", "/"].includes(parsed.pathname)
+  ) {
+    throw new BrokerError(
+      "ERR_INVALID_OPTION",
+      "The URL of the HTTP broker holds a host and a port and nothing else, such as http://127.0.0.1:0.",
+    );
   }
   // The URL parser drops the port 80, which is what a URL without one means for it; for a broker that is any free port.
   const port = parsed.port === "" ? (/:80\/?$/.test(url) ? "80" : "0") : parsed.port;
@@ -164,5 +191,8 @@ export function reachableHost(): string {
 }
 
 function unsupported(option: string): BrokerError {
-  return new BrokerError("ERR_UNSUPPORTED", `This version of the HTTP broker has no ${option}: it keeps messages in memory and serves peers of one host, found through the local registry and its secret.`);
+  return new BrokerError(
+    "ERR_UNSUPPORTED",
+    `This version of the HTTP broker has no ${option}: it keeps messages in memory and serves peers of one host, found through the local registry and its secret.`,
+  );
 }

@@ -16,7 +16,12 @@ export class PeerNetwork {
   readonly #context: DriverContext;
   readonly #answers: Readonly<Record<keyof PeerCalls, (argument: never) => Promise<unknown>>>;
 
-  constructor(directory: Directory, peers: Peers, context: DriverContext, own: { readonly queues: QueueAdmin; readonly deadLetters: DeadLetterAdmin }) {
+  constructor(
+    directory: Directory,
+    peers: Peers,
+    context: DriverContext,
+    own: { readonly queues: QueueAdmin; readonly deadLetters: DeadLetterAdmin },
+  ) {
     this.#directory = directory;
     this.#peers = peers;
     this.#context = context;
@@ -35,7 +40,10 @@ export class PeerNetwork {
   }
 
   /** Asks all live peers. One that is gone, or does not answer in time, has no answer; the latter is reported. */
-  async ask<Name extends keyof PeerCalls>(name: Name, argument: PeerCalls[Name]["argument"]): Promise<PeerCalls[Name]["answer"][]> {
+  async ask<Name extends keyof PeerCalls>(
+    name: Name,
+    argument: PeerCalls[Name]["argument"],
+  ): Promise<PeerCalls[Name]["answer"][]> {
     const addresses = await this.#directory.otherPeers();
     const answers = await Promise.all(addresses.map((address) => this.#call(address, name, argument)));
     return answers.flatMap((answer) => (answer === undefined ? [] : [answer.value as PeerCalls[Name]["answer"]]));
@@ -60,7 +68,9 @@ export class PeerNetwork {
     } catch (error) {
       const { code } = error as { code?: string };
       if (code !== "ECONNREFUSED" && code !== "ECONNRESET") {
-        this.#context.onError(wrapError(error, "ERR_CONNECTION_LOST", `The peer at ${address} did not answer`, { driver: "http" }));
+        this.#context.onError(
+          wrapError(error, "ERR_CONNECTION_LOST", `The peer at ${address} did not answer`, { driver: "http" }),
+        );
       }
       return undefined;
     }

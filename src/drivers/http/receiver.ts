@@ -49,7 +49,14 @@ export class Receiver {
   }
 
   add(request: SubscribeRequest, lane: Lane): ReceivingSubscription {
-    const subscription = { request, lane, gate: new Gate(request.prefetch), held: new Map(), untold: new Map(), heartbeat: undefined };
+    const subscription = {
+      request,
+      lane,
+      gate: new Gate(request.prefetch),
+      held: new Map(),
+      untold: new Map(),
+      heartbeat: undefined,
+    };
     this.#subscriptions.set(request.id, subscription);
     return subscription;
   }
@@ -73,25 +80,39 @@ export class Receiver {
   }
 
   /** From a Tidings peer, which keeps the message until it is settled. */
-  #fromPeer(subscription: ReceivingSubscription | undefined, headers: IncomingHttpHeaders, { header, body }: Envelope, response: ServerResponse): void {
+  #fromPeer(
+    subscription: ReceivingSubscription | undefined,
+    headers: IncomingHttpHeaders,
+    { header, body }: Envelope,
+    response: ServerResponse,
+  ): void {
     const id = decodeText(headers[WIRE_HEADERS.id]);
     const topic = decodeText(headers[WIRE_HEADERS.topic]);
     const attempt = Number(headers[WIRE_HEADERS.attempt]);
-    if (id === undefined || topic === undefined || !(Number.isSafeInteger(attempt) && attempt >= 1)) return sendGoError(response, 400, "Tidings-Id, Tidings-Topic or Tidings-Attempt is missing or malformed");
-    if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic)) return sendStatus(response, STATUS.gone, "no such subscription");
+    if (id === undefined || topic === undefined || !(Number.isSafeInteger(attempt) && attempt >= 1))
+      return sendGoError(response, 400, "Tidings-Id, Tidings-Topic or Tidings-Attempt is missing or malformed");
+    if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic))
+      return sendStatus(response, STATUS.gone, "no such subscription");
     const name = decodeText(headers[WIRE_HEADERS.delivery]) ?? randomUUID();
     const held = subscription.held.get(name);
     if (held !== undefined) return held.reattach(response);
     const untold = subscription.untold.get(name);
     subscription.untold.delete(name);
     if (untold !== undefined) return void sendOutcome(response, untold);
-    const firstFailureAt = headers[WIRE_HEADERS.firstFailure] === undefined ? undefined : Number(headers[WIRE_HEADERS.firstFailure]);
+    const firstFailureAt =
+      headers[WIRE_HEADERS.firstFailure] === undefined ? undefined : Number(headers[WIRE_HEADERS.firstFailure]);
     const content = { id, topic, key: decodeText(headers[WIRE_HEADERS.key]), header, body, attempt, firstFailureAt };
     this.#place(subscription, name, content, Number(headers[WIRE_HEADERS.acceptWithin]), response);
   }
 
   /** Gives the message a place within the prefetch, or answers in time that there is none. */
-  #place(subscription: ReceivingSubscription, name: string, content: RemoteContent, acceptWithinMs: number, response: ServerResponse): void {
+  #place(
+    subscription: ReceivingSubscription,
+    name: string,
+    content: RemoteContent,
+    acceptWithinMs: number,
+    response: ServerResponse,
+  ): void {
     let ticket: Ticket | undefined;
     const waitMs = Number.isFinite(acceptWithinMs) ? Math.min(MAX_WAIT_MS, Math.max(0, acceptWithinMs)) : MAX_WAIT_MS;
     let waiting = true;
@@ -152,9 +173,19 @@ export class Receiver {
   #fromGo(subscription: ReceivingSubscription | undefined, { header, body }: Envelope, response: ServerResponse): void {
     const topic = header["Micro-Topic"];
     if (topic === undefined || topic === "") return sendGoError(response, 500, "Topic not found");
-    if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic)) return sendGoError(response, 404, "Subscription not found");
+    if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic))
+      return sendGoError(response, 404, "Subscription not found");
     const id = header["Micro-ID"] || header["Micro-Id"] || randomUUID();
-    const content = { id, topic, key: undefined, header, body, bytes: messageBytes(header, body), mandatory: false, origin: undefined };
+    const content = {
+      id,
+      topic,
+      key: undefined,
+      header,
+      body,
+      bytes: messageBytes(header, body),
+      mandatory: false,
+      origin: undefined,
+    };
     const answers = {
       confirm: () => void response.writeHead(200, { "Content-Length": 0 }).end(),
       fail: (error: Error) => sendGoError(response, 503, error.message),

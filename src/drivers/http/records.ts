@@ -33,7 +33,12 @@ export interface QueueRecord {
 }
 
 /** The record of a subscription of this process. */
-export function subscriptionRecord(request: SubscribeRequest, address: string, peerId: string, goMicro: boolean): Service {
+export function subscriptionRecord(
+  request: SubscribeRequest,
+  address: string,
+  peerId: string,
+  goMicro: boolean,
+): Service {
   const { id, pattern, queue, ackTimeoutMs } = request;
   const metadata: Record<string, string> = { broker: "http", secure: "false" };
   // go-micro publishers match this key with the topic to the letter, so that a pattern must not stand there.
@@ -43,7 +48,11 @@ export function subscriptionRecord(request: SubscribeRequest, address: string, p
   metadata[KEYS.pattern] = pattern;
   if (queue !== undefined) metadata[KEYS.queue] = queue;
   metadata[KEYS.ackTimeoutMs] = String(ackTimeoutMs);
-  return record(goMicro ? SERVICE_NAMES.goMicro : SERVICE_NAMES.tidings, queue ?? BROADCAST_VERSION, { id, address, metadata });
+  return record(goMicro ? SERVICE_NAMES.goMicro : SERVICE_NAMES.tidings, queue ?? BROADCAST_VERSION, {
+    id,
+    address,
+    metadata,
+  });
 }
 
 /** The record of this process. */
@@ -54,7 +63,11 @@ export function peerRecord(peerId: string, address: string): Service {
 /** The record of a queue: no process answers for it. */
 export function queueRecord({ pattern, queue }: QueueRecord): Service {
   const id = createHash("sha256").update(`${pattern}\u0000${queue}`).digest("hex").slice(0, 40);
-  return record(SERVICE_NAMES.queues, "1", { id, address: "", metadata: { [KEYS.pattern]: pattern, [KEYS.queue]: queue } });
+  return record(SERVICE_NAMES.queues, "1", {
+    id,
+    address: "",
+    metadata: { [KEYS.pattern]: pattern, [KEYS.queue]: queue },
+  });
 }
 
 /** Reads a subscription's node; `undefined` where it is none. */
@@ -66,8 +79,21 @@ export function readSubscription(service: Service, node: Node): RemoteSubscripti
     return { nodeId, address, pattern, queue: metadata[KEYS.queue], peerId: metadata[KEYS.peer] ?? "", ackTimeoutMs };
   }
   const topic = metadata["topic"];
-  if (service.name !== SERVICE_NAMES.goMicro || metadata["broker"] !== "http" || metadata["secure"] === "true" || !topic) return undefined;
-  return { nodeId, address, pattern: topic, queue: service.version === BROADCAST_VERSION ? undefined : service.version, peerId: undefined, ackTimeoutMs: 0 };
+  if (
+    service.name !== SERVICE_NAMES.goMicro ||
+    metadata["broker"] !== "http" ||
+    metadata["secure"] === "true" ||
+    !topic
+  )
+    return undefined;
+  return {
+    nodeId,
+    address,
+    pattern: topic,
+    queue: service.version === BROADCAST_VERSION ? undefined : service.version,
+    peerId: undefined,
+    ackTimeoutMs: 0,
+  };
 }
 
 /** Reads a queue's node; `undefined` where it is none. */

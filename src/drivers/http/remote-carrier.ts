@@ -46,7 +46,9 @@ export class RemoteCarrier implements Carrier {
   }
 
   offer(entry: Entry): boolean {
-    this.#carry(entry).catch((error: unknown) => this.#host.onError(wrapError(error, "ERR_DRIVER", "Delivering failed")));
+    this.#carry(entry).catch((error: unknown) =>
+      this.#host.onError(wrapError(error, "ERR_DRIVER", "Delivering failed")),
+    );
     return false;
   }
 
@@ -74,7 +76,9 @@ export class RemoteCarrier implements Carrier {
       [WIRE_HEADERS.topic]: encodeText(message.topic),
       [WIRE_HEADERS.delivery]: delivery,
       [WIRE_HEADERS.attempt]: String(entry.attempt),
-      [WIRE_HEADERS.acceptWithin]: String(entry.lane.members.length > 1 ? ACCEPT_WITHIN_MS.shared : ACCEPT_WITHIN_MS.alone),
+      [WIRE_HEADERS.acceptWithin]: String(
+        entry.lane.members.length > 1 ? ACCEPT_WITHIN_MS.shared : ACCEPT_WITHIN_MS.alone,
+      ),
     };
     if (message.key !== undefined) headers[WIRE_HEADERS.key] = encodeText(message.key);
     if (entry.firstFailureAt !== undefined) headers[WIRE_HEADERS.firstFailure] = String(entry.firstFailureAt);
@@ -105,7 +109,14 @@ export class RemoteCarrier implements Carrier {
     if (status === STATUS.tooLarge) {
       const now = Date.now();
       const reason = `${this.#peer.address} refused it as too large`;
-      return outbox.settle(entry, { kind: "dead", to: deadLetterTopic(entry.topic), reason, attempts: entry.attempt - 1, firstAt: entry.firstFailureAt ?? now, lastAt: now });
+      return outbox.settle(entry, {
+        kind: "dead",
+        to: deadLetterTopic(entry.topic),
+        reason,
+        attempts: entry.attempt - 1,
+        firstAt: entry.firstFailureAt ?? now,
+        lastAt: now,
+      });
     }
     this.#failed(entry, new Error(`it answered with status ${status}`));
   }
@@ -116,7 +127,13 @@ export class RemoteCarrier implements Carrier {
     this.#failures += 1;
     if (entry.state === "accepted") outbox.lose(entry, true, pauseMs);
     else outbox.refuse(entry, pauseMs);
-    if (this.#failures === 1) this.#host.onError(wrapError(error, "ERR_CONNECTION_LOST", `The peer at ${this.#peer.address} could not be reached`, { driver: "http", topic: entry.topic }));
+    if (this.#failures === 1)
+      this.#host.onError(
+        wrapError(error, "ERR_CONNECTION_LOST", `The peer at ${this.#peer.address} could not be reached`, {
+          driver: "http",
+          topic: entry.topic,
+        }),
+      );
   }
 }
 

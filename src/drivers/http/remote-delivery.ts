@@ -5,7 +5,10 @@ import type { Header } from "../../message.ts";
 import { OUTCOME_STATUS } from "./wire.ts";
 
 /** What a posted message is made of. */
-export type RemoteContent = Pick<DriverDelivery, "topic" | "id" | "key" | "header" | "body" | "attempt" | "firstFailureAt">;
+export type RemoteContent = Pick<
+  DriverDelivery,
+  "topic" | "id" | "key" | "header" | "body" | "attempt" | "firstFailureAt"
+>;
 
 /** A message that another process posted: settled by the final answer to its request. */
 export class RemoteDelivery implements DriverDelivery {
@@ -59,11 +62,18 @@ export function sendOutcome(response: ServerResponse, outcome: Outcome): Promise
   const body = JSON.stringify(outcome);
   return new Promise((resolve) => {
     response.once("close", () => resolve(response.writableFinished));
-    response.writeHead(OUTCOME_STATUS[outcome.kind], { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) });
+    response.writeHead(OUTCOME_STATUS[outcome.kind], {
+      "Content-Type": "application/json",
+      "Content-Length": Buffer.byteLength(body),
+    });
     response.end(body);
   });
 }
 
 function lost(topic: string, id: string): BrokerError {
-  return new BrokerError("ERR_CONNECTION_LOST", `The sender of message ${id} was gone before it could learn the outcome; the message may come again.`, { topic, driver: "http" });
+  return new BrokerError(
+    "ERR_CONNECTION_LOST",
+    `The sender of message ${id} was gone before it could learn the outcome; the message may come again.`,
+    { topic, driver: "http" },
+  );
 }

@@ -1,4 +1,4 @@
-import { STATUS_CODES, type ServerResponse } from "node:http";
+import { type ServerResponse, STATUS_CODES } from "node:http";
 
 /** Answers with an error as go-micro writes it: JSON with `id`, `code`, `detail` and `status`, and a line break. */
 export function sendGoError(response: ServerResponse, code: number, detail: string): void {
@@ -20,6 +20,10 @@ export function sendJson(response: ServerResponse, value: unknown): void {
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(body), "X-Content-Type-Options": "nosniff" });
+  response.writeHead(status, {
+    "Content-Type": type,
+    "Content-Length": Buffer.byteLength(body),
+    "X-Content-Type-Options": "nosniff",
+  });
   response.end(body);
 }

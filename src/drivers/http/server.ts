@@ -2,7 +2,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { BrokerError } from "../../errors.ts";
 import { type Handshake, isChallenge, newChallenge, proofOf, provesSecret } from "./handshake.ts";
-import { type Address, formatAddress, type HttpLimits, isLoopback, isWildcard, parseAddress, reachableHost } from "./options.ts";
+import {
+  type Address,
+  formatAddress,
+  type HttpLimits,
+  isLoopback,
+  isWildcard,
+  parseAddress,
+  reachableHost,
+} from "./options.ts";
 import { sendGoError, sendJson, sendStatus } from "./server-answers.ts";
 import { STATUS, WIRE_HEADERS, WIRE_PATHS } from "./wire.ts";
 
@@ -53,7 +61,12 @@ export class PeerServer {
     this.#server.maxConnections = maxConnections;
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       if (!socket.writable) return void socket.destroy();
-      const status = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "408 Request Timeout" : "400 Bad Request";
+      const status =
+        error.code === "HPE_HEADER_OVERFLOW"
+          ? "431 Request Header Fields Too Large"
+          : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+            ? "408 Request Timeout"
+            : "400 Bad Request";
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     });
   }
@@ -61,7 +74,8 @@ export class PeerServer {
   /** Where peers reach it. */
   get address(): Address {
     const { advertise } = this.#options;
-    if (advertise !== undefined) return advertise.port === 0 ? { host: advertise.host, port: this.#bound.port } : advertise;
+    if (advertise !== undefined)
+      return advertise.port === 0 ? { host: advertise.host, port: this.#bound.port } : advertise;
     return isWildcard(this.#bound.host) ? { host: reachableHost(), port: this.#bound.port } : this.#bound;
   }
 
@@ -71,8 +85,22 @@ export class PeerServer {
     return new Promise((resolve, reject) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => {
         const text = formatAddress({ host, port });
-        if (error.code === "EADDRINUSE") reject(new BrokerError("ERR_ADDRESS_IN_USE", `Another program listens on ${text}; choose another port, or 0 for any free one.`, { driver: "http", cause: error }));
-        else reject(new BrokerError("ERR_CONNECT_FAILED", `Listening on ${text} failed: ${error.message}.`, { driver: "http", retryable: false, cause: error }));
+        if (error.code === "EADDRINUSE")
+          reject(
+            new BrokerError(
+              "ERR_ADDRESS_IN_USE",
+              `Another program listens on ${text}; choose another port, or 0 for any free one.`,
+              { driver: "http", cause: error },
+            ),
+          );
+        else
+          reject(
+            new BrokerError("ERR_CONNECT_FAILED", `Listening on ${text} failed: ${error.message}.`, {
+              driver: "http",
+              retryable: false,
+              cause: error,
+            }),
+          );
       });
       this.#server.listen(port, host, () => {
         this.#server.removeAllListeners("error");
@@ -100,7 +128,11 @@ export class PeerServer {
     if (path === WIRE_PATHS.prove) return this.#prove(request, response);
     const fromPeer = request.headers[WIRE_HEADERS.id] !== undefined || path.startsWith(WIRE_PATHS.call);
     if (!this.#mayEnter(request.socket, fromPeer)) {
-      return this.#refuse(response, STATUS.unauthenticated, "prove the shared secret first, or ask for wire \"go-micro\" on this side");
+      return this.#refuse(
+        response,
+        STATUS.unauthenticated,
+        'prove the shared secret first, or ask for wire "go-micro" on this side',
+      );
     }
     this.#read(request, response, (text) => {
       if (path.startsWith(WIRE_PATHS.call)) this.#call(path.slice(WIRE_PATHS.call.length), text, response);
@@ -139,20 +171,31 @@ export class PeerServer {
 
   #hello(request: IncomingMessage, response: ServerResponse): void {
     const clientChallenge = request.headers[WIRE_HEADERS.challenge];
-    if (!isChallenge(clientChallenge)) return sendStatus(response, 400, "a greeting carries a challenge of 64 hexadecimal digits");
+    if (!isChallenge(clientChallenge))
+      return sendStatus(response, 400, "a greeting carries a challenge of 64 hexadecimal digits");
     const { secret } = this.#options;
     if (secret === undefined) return sendStatus(response, STATUS.forbidden, "this peer has no secret to prove");
     const handshake = { address: formatAddress(this.address), clientChallenge, serverChallenge: newChallenge() };
     this.#greeted.set(request.socket, handshake);
     request.resume();
-    response.writeHead(200, { [WIRE_HEADERS.challenge]: handshake.serverChallenge, [WIRE_HEADERS.proof]: proofOf(secret, "server", handshake), "Content-Length": 0 }).end();
+    response
+      .writeHead(200, {
+        [WIRE_HEADERS.challenge]: handshake.serverChallenge,
+        [WIRE_HEADERS.proof]: proofOf(secret, "server", handshake),
+        "Content-Length": 0,
+      })
+      .end();
   }
 
   #prove(request: IncomingMessage, response: ServerResponse): void {
     const handshake = this.#greeted.get(request.socket);
     this.#greeted.delete(request.socket);
     const { secret } = this.#options;
-    if (handshake === undefined || secret === undefined || !provesSecret(request.headers[WIRE_HEADERS.proof], secret, "client", handshake)) {
+    if (
+      handshake === undefined ||
+      secret === undefined ||
+      !provesSecret(request.headers[WIRE_HEADERS.proof], secret, "client", handshake)
+    ) {
       return this.#refuse(response, STATUS.unauthenticated, "the proof is wrong");
     }
     this.#trusted.add(request.socket);

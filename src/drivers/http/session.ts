@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { DeadLetterAdmin, DriverContext, DriverSubscription, Publication, QueueAdmin, SubscribeRequest } from "../../driver.ts";
+import type {
+  DeadLetterAdmin,
+  DriverContext,
+  DriverSubscription,
+  Publication,
+  QueueAdmin,
+  SubscribeRequest,
+} from "../../driver.ts";
 import { type BrokerError, wrapError } from "../../errors.ts";
 import { outboxDeadLetters } from "../../outbox/dead-letters.ts";
 import { outboxLimits } from "../../outbox/limits.ts";
@@ -7,10 +14,10 @@ import { Member } from "../../outbox/member.ts";
 import { Outbox } from "../../outbox/outbox.ts";
 import { outboxQueues } from "../../outbox/queues.ts";
 import { laneOf } from "../../outbox/subscribe-local.ts";
-import type { Registry } from "../../registry.ts";
 import { registryByName } from "../../registries/by-name.ts";
 import { type CachedRegistry, cache } from "../../registries/cache.ts";
 import { keepRegistered, type Registration } from "../../registries/keep-registered.ts";
+import type { Registry } from "../../registry.ts";
 import { HttpAdmin } from "./admin.ts";
 import { Directory } from "./directory.ts";
 import { gatedCarrier } from "./gated-carrier.ts";
@@ -90,13 +97,30 @@ class Session implements HttpSession {
     this.#cache = cache(registry, { onError });
     this.#context = context;
     this.#goMicro = (options.wire ?? (registry.sharedWithGoMicro ? "go-micro" : "tidings")) === "go-micro";
-    this.outbox = new Outbox({ clock, ...outboxLimits({ ...common, ...backlogOf(options) }), keepsUnwanted: true, onGiveUp: (message) => context.onGiveUp(message) });
+    this.outbox = new Outbox({
+      clock,
+      ...outboxLimits({ ...common, ...backlogOf(options) }),
+      keepsUnwanted: true,
+      onGiveUp: (message) => context.onGiveUp(message),
+    });
     this.#peers = new Peers(secret, clock);
-    this.#directory = new Directory({ registry, cache: this.#cache, outbox: this.outbox, peers: this.#peers, clock, peerId: this.#peerId, goMicro: this.#goMicro, onError });
+    this.#directory = new Directory({
+      registry,
+      cache: this.#cache,
+      outbox: this.outbox,
+      peers: this.#peers,
+      clock,
+      peerId: this.#peerId,
+      goMicro: this.#goMicro,
+      onError,
+    });
     this.#receiver = new Receiver(this.outbox, clock, common.acceptTimeoutMs);
     const own = { queues: outboxQueues(this.outbox), deadLetters: outboxDeadLetters(this.outbox) };
     this.#network = new PeerNetwork(this.#directory, this.#peers, context, own);
-    const admin = new HttpAdmin(this.#network, own, this.#directory, { announce: (queue) => this.#announceQueue(queue), retract: (queue) => this.#retractQueue(queue) });
+    const admin = new HttpAdmin(this.#network, own, this.#directory, {
+      announce: (queue) => this.#announceQueue(queue),
+      retract: (queue) => this.#retractQueue(queue),
+    });
     this.queues = admin.queues;
     this.deadLetters = admin.deadLetters;
     this.#server = new PeerServer(
@@ -145,7 +169,10 @@ class Session implements HttpSession {
     const stop = async () => {
       member.leaving = true;
       receiving.gate.close();
-      await Promise.all([this.#network.tell("left", { nodeId: request.id }), registration === undefined ? undefined : this.#drop(registration)]);
+      await Promise.all([
+        this.#network.tell("left", { nodeId: request.id }),
+        registration === undefined ? undefined : this.#drop(registration),
+      ]);
     };
     const subscription: DriverSubscription = {
       stop: () => {
@@ -191,7 +218,12 @@ class Session implements HttpSession {
     this.#directory.addQueue(queue);
     let registering = this.#queueRegistrations.get(key);
     if (registering === undefined) {
-      registering = keepRegistered(this.#registry, record, { ttlMs: QUEUE_TTL_MS, intervalMs: QUEUE_INTERVAL_MS, standing: true, onError: (error) => this.#context.onError(error) });
+      registering = keepRegistered(this.#registry, record, {
+        ttlMs: QUEUE_TTL_MS,
+        intervalMs: QUEUE_INTERVAL_MS,
+        standing: true,
+        onError: (error) => this.#context.onError(error),
+      });
       this.#queueRegistrations.set(key, registering);
       registering.catch(() => this.#queueRegistrations.delete(key));
     }
@@ -209,7 +241,9 @@ class Session implements HttpSession {
   }
 
   async #keep(record: Parameters<Registry["register"]>[0]): Promise<Registration> {
-    const registration = await keepRegistered(this.#registry, record, { onError: (error) => this.#context.onError(error) });
+    const registration = await keepRegistered(this.#registry, record, {
+      onError: (error) => this.#context.onError(error),
+    });
     this.#registrations.add(registration);
     return registration;
   }
@@ -224,7 +258,11 @@ class Session implements HttpSession {
   }
 }
 
-function backlogOf({ backlogMessages, backlogBytes, backlogAgeMs }: HttpOptions): Pick<HttpOptions, "backlogMessages" | "backlogBytes" | "backlogAgeMs"> {
+function backlogOf({
+  backlogMessages,
+  backlogBytes,
+  backlogAgeMs,
+}: HttpOptions): Pick<HttpOptions, "backlogMessages" | "backlogBytes" | "backlogAgeMs"> {
   return {
     ...(backlogMessages === undefined ? {} : { backlogMessages }),
     ...(backlogBytes === undefined ? {} : { backlogBytes }),

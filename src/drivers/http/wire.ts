@@ -47,7 +47,12 @@ export const BROADCAST_VERSION = "ff.http.broadcast";
 export const WIRES = "post";
 
 /** The status that goes with each outcome. */
-export const OUTCOME_STATUS: Readonly<Record<Outcome["kind"], number>> = { ack: 200, retry: 503, dead: 422, release: 409 };
+export const OUTCOME_STATUS: Readonly<Record<Outcome["kind"], number>> = {
+  ack: 200,
+  retry: 503,
+  dead: 422,
+  release: 409,
+};
 
 /** Other statuses with a meaning of their own between Tidings peers. */
 export const STATUS = { unauthenticated: 401, forbidden: 403, gone: 404, tooLarge: 413, full: 429 } as const;
@@ -62,12 +67,22 @@ export function readOutcome(text: string): Outcome | undefined {
     return undefined;
   }
   if (typeof value !== "object" || value === null) return undefined;
-  const { kind, delayMs, attempt, attempts, firstFailureAt, to, reason, firstAt, lastAt } = value as Record<string, unknown>;
+  const { kind, delayMs, attempt, attempts, firstFailureAt, to, reason, firstAt, lastAt } = value as Record<
+    string,
+    unknown
+  >;
   if (kind === "ack" || kind === "release") return { kind };
   if (kind === "retry" && isCount(delayMs) && isCount(attempt)) {
     return { kind, delayMs, attempt, firstFailureAt: isCount(firstFailureAt) ? firstFailureAt : undefined };
   }
-  if (kind === "dead" && (to === false || typeof to === "string") && typeof reason === "string" && isCount(attempts) && isCount(firstAt) && isCount(lastAt)) {
+  if (
+    kind === "dead" &&
+    (to === false || typeof to === "string") &&
+    typeof reason === "string" &&
+    isCount(attempts) &&
+    isCount(firstAt) &&
+    isCount(lastAt)
+  ) {
     return { kind, to, reason, attempts, firstAt, lastAt };
   }
   return undefined;

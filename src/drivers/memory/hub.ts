@@ -1,4 +1,11 @@
-import type { DeadLetterAdmin, DriverContext, DriverSubscription, GivenUp, QueueAdmin, SubscribeRequest } from "../../driver.ts";
+import type {
+  DeadLetterAdmin,
+  DriverContext,
+  DriverSubscription,
+  GivenUp,
+  QueueAdmin,
+  SubscribeRequest,
+} from "../../driver.ts";
 import { abortable } from "../../internal/wait.ts";
 import { outboxDeadLetters } from "../../outbox/dead-letters.ts";
 import { outboxLimits } from "../../outbox/limits.ts";

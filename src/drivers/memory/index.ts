@@ -9,8 +9,16 @@
  */
 import type { BrokerOptions } from "../../broker-options.ts";
 import type { Capabilities } from "../../capabilities.ts";
+import type {
+  DeadLetterAdmin,
+  Driver,
+  DriverContext,
+  DriverSubscription,
+  Publication,
+  QueueAdmin,
+  SubscribeRequest,
+} from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
-import type { DeadLetterAdmin, Driver, DriverContext, DriverSubscription, Publication, QueueAdmin, SubscribeRequest } from "../../driver.ts";
 import { type Hub, leaveHub, openHub } from "./hub.ts";
 
 /** What the memory driver promises. */
@@ -96,7 +104,10 @@ class MemoryDriver implements Driver<undefined> {
     this.#hub = undefined;
     const lost = this.#abandoned + leaveHub(hub, this);
     if (lost === 0) return;
-    throw new BrokerError("ERR_UNDELIVERED", `${lost} message(s) were given up: nobody was left to take them.`, { driver: this.name, count: lost });
+    throw new BrokerError("ERR_UNDELIVERED", `${lost} message(s) were given up: nobody was left to take them.`, {
+      driver: this.name,
+      count: lost,
+    });
   }
 
   #connected(): Hub {

@@ -1,0 +1,51 @@
+import type { Clock } from "../internal/clock.ts";
+import { DeadlineList } from "../internal/deadline-list.ts";
+import type { Entry } from "./entry.ts";
+import type { OutboxMessage } from "./message.ts";
+
+/**
+ * When a publisher is answered (D1): `accepted` as soon as every live destination has the message, `waiting` when none is
+ * live or when that takes longer than its time limit. What the message's destinations do later changes nothing.
+ */
+export class Answers {
+  readonly #unanswered: DeadlineList<OutboxMessage>;
+
+  constructor(clock: Clock) {
+    this.#unanswered = new DeadlineList(clock, (message) => message.answer("waiting"));
+  }
+
+  /** The publisher waits for this destination, if it is live. */
+  expect(entry: Entry): void {
+    if (!entry.message.unanswered || !entry.lane.live) return;
+    entry.awaited = true;
+    entry.message.unaccepted += 1;
+  }
+
+  /** All destinations were told: answers now, or at the latest at `deadlineAt`. */
+  expected(message: OutboxMessage, deadlineAt: number): void {
+    if (!message.unanswered) return;
+    if (message.unaccepted === 0) message.answer(message.accepted ? "accepted" : "waiting");
+    else this.#unanswered.add(message, deadlineAt);
+  }
+
+  /** A destination has taken the message, or will not. */
+  settle(entry: Entry, taken: boolean): void {
+    if (!entry.awaited) return;
+    entry.awaited = false;
+    const { message } = entry;
+    message.accepted ||= taken;
+    message.unaccepted -= 1;
+    if (message.unaccepted > 0) return;
+    this.#unanswered.remove(message);
+    message.answer(message.accepted ? "accepted" : "waiting");
+  }
+
+  /** Nothing is kept any more: no timer has to run. */
+  rest(): void {
+    this.#unanswered.rest();
+  }
+
+  close(): void {
+    this.#unanswered.clear();
+  }
+}

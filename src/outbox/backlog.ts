@@ -1,0 +1,63 @@
+import { BrokerError } from "../errors.ts";
+import type { OutboxMessage } from "./message.ts";
+
+/** The bounds of a {@link Backlog}. */
+export interface BacklogLimits {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  readonly whenFull: "reject" | "wait";
+}
+
+/** How much an outbox keeps, and who waits for room. */
+export class Backlog {
+  messages = 0;
+  bytes = 0;
+  readonly #limits: BacklogLimits;
+  /** Admissions that wait for room, in order, with `whenFull: "wait"`. */
+  readonly #parked: {
+    readonly bytes: number;
+    readonly admit: () => void;
+    readonly refuse: (error: BrokerError) => void;
+  }[] = [];
+
+  constructor(limits: BacklogLimits) {
+    this.#limits = limits;
+  }
+
+  /** Calls `admit` when there is room, at once or later; calls `refuse` where there is none and nobody waits for it. */
+  ask(topic: string, bytes: number, admit: () => void, refuse: (error: BrokerError) => void): void {
+    if (this.#parked.length === 0 && this.#hasRoom(bytes)) admit();
+    else if (this.#limits.whenFull === "wait" && bytes <= this.#limits.maxBytes) {
+      this.#parked.push({ bytes, admit, refuse: () => refuse(this.#full(topic)) });
+    } else refuse(this.#full(topic));
+  }
+
+  add(message: OutboxMessage): void {
+    this.messages += 1;
+    this.bytes += message.bytes;
+  }
+
+  remove(message: OutboxMessage): void {
+    this.messages -= 1;
+    this.bytes -= message.bytes;
+    for (let first = this.#parked[0]; first !== undefined && this.#hasRoom(first.bytes); first = this.#parked[0]) {
+      this.#parked.shift();
+      first.admit();
+    }
+  }
+
+  /** Refuses everybody who waits. */
+  close(): void {
+    for (const { refuse } of this.#parked.splice(0)) refuse(this.#full(""));
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.messages < this.#limits.maxMessages && this.bytes + bytes <= this.#limits.maxBytes;
+  }
+
+  #full(topic: string): BrokerError {
+    const { maxMessages, maxBytes } = this.#limits;
+    const held = `${this.messages} of ${maxMessages} messages and ${this.bytes} of ${maxBytes} bytes`;
+    return new BrokerError("ERR_BACKLOG_FULL", `The backlog is full: it keeps ${held}.`, { topic });
+  }
+}
