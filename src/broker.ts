@@ -296,8 +296,10 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     const driver = this.#driver();
     checkPattern(topic);
     const resolved = resolveSubscribeOptions(options, withDefaults(this.#options).drainTimeoutMs);
-    if (driver.capabilities.guarantee === "at-most-once") refuseAtMostOnce(driver, options);
-    return this.#subscriptions.open(driver, topic, handler, resolved, options.signal);
+    const atMostOnce = driver.capabilities.guarantee === "at-most-once";
+    if (atMostOnce) refuseAtMostOnce(driver, options);
+    const effective = atMostOnce ? { ...resolved, maxAttempts: 1, deadLetter: false as const } : resolved;
+    return this.#subscriptions.open(driver, topic, handler, effective, options.signal);
   }
 
   async #close(): Promise<void> {

@@ -150,6 +150,10 @@ export class Connection {
       const driver = await this.#source.load(options);
       await this.#connect(driver, options, cancel.signal);
       this.#become("connected");
+      if (driver.capabilities.guarantee === "at-most-once") {
+        const message = `The ${driver.name} broker delivers at most once: retries, dead letters and durability are off.`;
+        this.logger.warn({ driver: driver.name }, message);
+      }
     } catch (error) {
       if (!signal?.aborted)
         this.#lastError = wrapError(error, "ERR_CONNECT_FAILED", "Connecting failed", { driver: this.#source.name });

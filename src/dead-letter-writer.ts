@@ -1,7 +1,7 @@
 import { deadLetterHeader } from "./dead-letter.ts";
 import type { Dead, DeadLetterOrigin, DriverDelivery, Outcome } from "./driver.ts";
 import { ACK } from "./driver.ts";
-import { type BrokerError, wrapError } from "./errors.ts";
+import { BrokerError, describeError } from "./errors.ts";
 import type { Header } from "./message.ts";
 
 /** How many reasons of dead letters that could not be written are remembered for the next try. */
@@ -41,14 +41,8 @@ export class DeadLetterWriter {
     try {
       await this.#host.publishDeadLetter(to, source, header, this.#origin);
     } catch (error) {
-      this.#host.onError(
-        wrapError(
-          error,
-          "ERR_DEAD_LETTER",
-          `The dead letter of message ${source.id} could not be written to ${to}; the message stays`,
-          { topic: source.topic },
-        ),
-      );
+      const message = `The dead letter of message ${source.id} could not be written to ${to}; the message stays: ${describeError(error)}`;
+      this.#host.onError(new BrokerError("ERR_DEAD_LETTER", message, { topic: source.topic, cause: error }));
       if (this.#reasons.size >= MAX_REASONS) this.#reasons.clear();
       this.#reasons.set(source.id, dead.reason);
       // Past the last attempt, so that the next delivery writes the dead letter and starts no handler.

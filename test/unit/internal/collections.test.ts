@@ -1,0 +1,158 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Agenda } from "../../../src/internal/agenda.ts";
+import { DeadlineList, type Timed } from "../../../src/internal/deadline-list.ts";
+import { Deque } from "../../../src/internal/deque.ts";
+import { FakeClock } from "./fake-clock.ts";
+
+describe("Deque", () => {
+  test("behaves as an array does", () => {
+    const step = fc.oneof(
+      fc.record({ call: fc.constant("push"), item: fc.integer() }),
+      fc.record({ call: fc.constant("unshift"), item: fc.integer() }),
+      fc.record({ call: fc.constant("shift"), item: fc.constant(0) }),
+      fc.record({ call: fc.constant("remove"), item: fc.integer({ min: 2, max: 5 }) }),
+      fc.record({ call: fc.constant("drain"), item: fc.constant(0) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const deque = new Deque<number>();
+        let model: number[] = [];
+        for (const { call, item } of steps) {
+          if (call === "push") {
+            deque.push(item);
+            model.push(item);
+          } else if (call === "unshift") {
+            deque.unshift(item);
+            model.unshift(item);
+          } else if (call === "shift") expect(deque.shift()).toBe(model.shift());
+          else if (call === "drain") {
+            expect(deque.drain()).toEqual(model);
+            model = [];
+          } else {
+            const matches = (value: number) => value % item === 0;
+            expect(deque.remove(matches)).toEqual(model.filter(matches));
+            model = model.filter((value) => !matches(value));
+          }
+          expect([...deque]).toEqual(model);
+          expect(deque.size).toBe(model.length);
+          expect(deque.peek()).toBe(model[0]);
+        }
+      }),
+    );
+  });
+});
+
+describe("Agenda", () => {
+  test("runs everything that was not cancelled, in order of time, never early", () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ inMs: fc.nat(100), cancel: fc.boolean() }), { maxLength: 60 }), (items) => {
+        const clock = new FakeClock();
+        const agenda = new Agenda(clock);
+        const start = clock.now();
+        const ran: number[] = [];
+        const appointments = items.map(({ inMs }, index) =>
+          agenda.at(start + inMs, () => {
+            expect(clock.now()).toBeGreaterThanOrEqual(start + inMs);
+            ran.push(index);
+          }),
+        );
+        for (const [index, { cancel }] of items.entries()) {
+          const appointment = appointments[index];
+          if (cancel && appointment !== undefined) agenda.cancel(appointment);
+        }
+        for (let ms = 0; ms < 101; ms += 7) clock.advance(7);
+        const expected = items
+          .map(({ inMs, cancel }, index) => ({ inMs, cancel, index }))
+          .filter(({ cancel }) => !cancel)
+          .sort((a, b) => a.inMs - b.inMs || a.index - b.index)
+          .map(({ index }) => index);
+        expect(ran).toEqual(expected);
+        expect(clock.timers).toBe(0);
+      }),
+    );
+  });
+
+  test("an appointment may make another, and clear forgets all", () => {
+    const clock = new FakeClock();
+    const agenda = new Agenda(clock);
+    const ran: string[] = [];
+    agenda.at(clock.now() + 5, () => {
+      ran.push("first");
+      agenda.at(clock.now() + 5, () => ran.push("second"));
+    });
+    clock.advance(10);
+    expect(ran).toEqual(["first", "second"]);
+    agenda.at(clock.now() + 5, () => ran.push("never"));
+    agenda.clear();
+    clock.advance(10);
+    expect(ran).toEqual(["first", "second"]);
+    expect(clock.timers).toBe(0);
+  });
+});
+
+class Item implements Timed {
+  deadlineAt = 0;
+  previousTimed: Timed | undefined;
+  nextTimed: Timed | undefined;
+  readonly name: number;
+
+  constructor(name: number) {
+    this.name = name;
+  }
+}
+
+describe("DeadlineList", () => {
+  test("expires what is still in it, in order, never early", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ inMs: fc.integer({ min: 1, max: 50 }), remove: fc.boolean() }), { maxLength: 40 }),
+        (items) => {
+          const clock = new FakeClock();
+          const expired: number[] = [];
+          const list = new DeadlineList<Item>(clock, (item) => {
+            expect(clock.now()).toBeGreaterThanOrEqual(item.deadlineAt);
+            expired.push(item.name);
+          });
+          const start = clock.now();
+          const all = items.map(({ inMs }, index) => {
+            const item = new Item(index);
+            list.add(item, start + inMs);
+            return item;
+          });
+          for (const [index, { remove }] of items.entries()) {
+            const item = all[index];
+            if (remove && item !== undefined) {
+              list.remove(item);
+              list.remove(item);
+            }
+          }
+          clock.advance(60);
+          const expected = items
+            .map(({ inMs, remove }, index) => ({ inMs, remove, index }))
+            .filter(({ remove }) => !remove)
+            .sort((a, b) => a.inMs - b.inMs || a.index - b.index)
+            .map(({ index }) => index);
+          expect(expired).toEqual(expected);
+          expect(clock.timers).toBe(0);
+        },
+      ),
+    );
+  });
+
+  test("rest and clear stop the timer", () => {
+    const clock = new FakeClock();
+    const list = new DeadlineList<Item>(clock, () => expect.unreachable("a cleared item expired"));
+    const item = new Item(1);
+    list.add(item, clock.now() + 10);
+    list.rest();
+    expect(clock.timers).toBe(1);
+    list.remove(item);
+    list.rest();
+    expect(clock.timers).toBe(0);
+    list.add(item, clock.now() + 10);
+    list.clear();
+    expect(clock.timers).toBe(0);
+    clock.advance(20);
+  });
+});

@@ -1,0 +1,93 @@
+import { describe, expect, test } from "vitest";
+import { createBroker, createDefaultBroker } from "../../src/create-broker.ts";
+import { memory } from "../../src/drivers/memory/index.ts";
+import { silentLogger } from "../../src/logger.ts";
+
+const invalid = (part: string | RegExp) =>
+  expect.objectContaining({ code: "ERR_INVALID_OPTION", message: expect.stringMatching(part) });
+
+describe("createBroker", () => {
+  test.each([
+    ["http://127.0.0.1:0", "http"],
+    ["http", "http"],
+    ["memory:", "memory"],
+    ["memory:orders", "memory"],
+    ["nats://127.0.0.1:4222", "nats"],
+    ["nats+core://127.0.0.1:4222", "nats+core"],
+    ["amqp://127.0.0.1:5672", "rabbitmq"],
+    ["rabbitmq", "rabbitmq"],
+  ])("knows the name of %s at once", (url, name) => {
+    expect(createBroker(url).name).toBe(name);
+  });
+
+  test.each(["nats", "nats+core://127.0.0.1:4222", "amqp://guest:pass@127.0.0.1:5672"])(
+    "%s says at connect what there is",
+    async (url) => {
+      const error = await createBroker(url)
+        .connect()
+        .catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: "ERR_UNSUPPORTED", message: expect.stringContaining("http, memory") });
+      expect(String(error)).not.toContain("pass");
+    },
+  );
+
+  test("an unknown scheme or name lists the known ones, and shows no credentials", () => {
+    expect(() => createBroker("carrier-pigeon")).toThrow(invalid("nats\\+core.*rabbitmq"));
+    expect(() => createBroker("pigeon://user:pass@host")).toThrow(invalid(/^(?!.*pass).*http:/));
+    expect(() => createBroker(7 as never)).toThrow(invalid("a URL, a name or a driver"));
+  });
+
+  test("without an argument the environment decides; a wrong one fails the default broker at connect", async () => {
+    process.env["TIDINGS_BROKER"] = "memory:env";
+    expect(createBroker().name).toBe("memory");
+    process.env["TIDINGS_BROKER"] = "pigeon";
+    const broker = createDefaultBroker();
+    delete process.env["TIDINGS_BROKER"];
+    await expect(broker.connect()).rejects.toThrow(invalid("pigeon"));
+    expect(createBroker().name).toBe("http");
+  });
+
+  test.each([
+    [{ colour: "red" }, 'no option "colour"'],
+    [{ maxMessageBytes: 0 }, "maxMessageBytes.*whole number, 1 or more, not 0"],
+    [{ drainTimeoutMs: -1 }, "drainTimeoutMs"],
+    [{ drainTimeoutMs: "5" }, 'drainTimeoutMs.*not "5"'],
+    [{ whenFull: "drop" }, '"reject" or "wait"'],
+    [{ wire: "grpc" }, "wire"],
+    [{ reconnect: { minDelay: 1 } }, "reconnect has no option"],
+    [{ onError: true }, "onError.*a function"],
+    [{ codec: {} }, "codec"],
+    [{ logger: null }, "logger"],
+    [{ secret: 12345 }, /^(?!.*12345)/],
+  ])("the options %j are refused", (options, message) => {
+    expect(() => createBroker("memory:", options as never)).toThrow(invalid(message));
+  });
+
+  test.each([
+    [{ concurrency: 0 }, "concurrency"],
+    [{ maxAttempts: 0.5 }, "maxAttempts"],
+    [{ orderBy: "topic" }, "orderBy"],
+    [{ ackTimeoutMs: 0 }, "ackTimeoutMs"],
+    [{ durable: true }, 'no option "durable"'],
+  ])("the subscribe options %j are refused", async (options, message) => {
+    await using broker = createBroker(memory());
+    await broker.connect();
+    await expect(broker.subscribe("t", () => {}, options as never)).rejects.toThrow(invalid(message));
+  });
+
+  test("init adds options before connecting and not afterwards", async () => {
+    await using broker = createBroker("memory:", { drainTimeoutMs: 1 });
+    broker.init({ drainTimeoutMs: 2, logger: silentLogger, acceptTimeoutMs: undefined as never });
+    expect(broker.options).toMatchObject({ drainTimeoutMs: 2, acceptTimeoutMs: 5_000 });
+    expect(() => broker.init({ drainTimeoutMs: "x" as never })).toThrow(invalid("drainTimeoutMs"));
+    await broker.connect();
+    expect(() => broker.init({})).toThrow(expect.objectContaining({ code: "ERR_CONNECTED" }));
+  });
+
+  test("options never show secrets", () => {
+    expect(createBroker("http", { secret: "s3cret", tls: { key: "k" } }).options).toMatchObject({
+      secret: "[secret]",
+      tls: {},
+    });
+  });
+});
