@@ -2,13 +2,7 @@ import type { DeadLetterAdmin, QueueAdmin, QueueInfo } from "../../driver.ts";
 import { readDeadLetter } from "./calls.ts";
 import type { Directory } from "./directory.ts";
 import type { PeerNetwork } from "./peer-network.ts";
-import type { QueueRecord } from "./records.ts";
-
-/** What becomes of a queue's record in the registry. */
-export interface QueueRecords {
-  announce(queue: QueueRecord): Promise<void>;
-  retract(queue: QueueRecord): Promise<void>;
-}
+import type { QueueRecords } from "./queue-records.ts";
 
 /** Queues and dead letters across all live peers: each process keeps those of the messages that it published. */
 export class HttpAdmin {
@@ -22,7 +16,7 @@ export class HttpAdmin {
     records: QueueRecords,
   ) {
     this.queues = {
-      create: (pattern, queue) => records.announce({ pattern, queue }),
+      create: (pattern, queue) => records.create({ pattern, queue }),
       list: async () => {
         const [mine, theirs] = await Promise.all([own.queues.list(), network.ask("queues", null)]);
         return sum([mine, ...theirs]);
@@ -31,7 +25,7 @@ export class HttpAdmin {
         const known = (await own.queues.list()).find((info) => info.topic === pattern && info.queue === queue);
         const existed = await own.queues.remove(pattern, queue);
         if ((known?.members ?? 0) === 0) {
-          await records.retract({ pattern, queue });
+          await records.remove({ pattern, queue });
           directory.removeQueue({ pattern, queue }, "its queue was removed");
         }
         await network.tell("queue-removed", { pattern, queue });

@@ -42,7 +42,7 @@ function readHeader(value: unknown): Record<string, string> {
   if (typeof value !== "object" || Array.isArray(value)) throw new Error("Header is not an object");
   for (const [name, text] of Object.entries(value)) {
     if (text !== null && typeof text !== "string") throw new Error(`header ${JSON.stringify(name)} is not a string`);
-    header[name] = (text ?? "").toWellFormed();
+    header[name.toWellFormed()] = (text ?? "").toWellFormed();
   }
   return header;
 }

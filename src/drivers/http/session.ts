@@ -24,15 +24,10 @@ import { gatedCarrier } from "./gated-carrier.ts";
 import { formatAddress, type HttpOptions, httpLimits, isLoopback, parseAddress } from "./options.ts";
 import { Peers } from "./peer.ts";
 import { PeerNetwork } from "./peer-network.ts";
+import { QueueRecords } from "./queue-records.ts";
 import { Receiver } from "./receiver.ts";
-import { peerRecord, type QueueRecord, queueRecord, subscriptionRecord } from "./records.ts";
+import { peerRecord, subscriptionRecord } from "./records.ts";
 import { PeerServer } from "./server.ts";
-
-/** A queue's record holds this long after its last member, in milliseconds: 24 hours. */
-const QUEUE_TTL_MS = 24 * 60 * 60 * 1_000;
-
-/** How often members refresh their queue's record, in milliseconds. */
-const QUEUE_INTERVAL_MS = 60 * 60 * 1_000;
 
 /** The longest JSON of a byte of a message: an escaped control character in a header. */
 const ENVELOPE_FACTOR = 6;
@@ -87,7 +82,7 @@ class Session implements HttpSession {
   readonly #receiver: Receiver;
   readonly #network: PeerNetwork;
   readonly #registrations = new Set<Registration>();
-  readonly #queueRegistrations = new Map<string, Promise<Registration>>();
+  readonly #queueRecords: QueueRecords;
 
   constructor(registry: Registry, secret: Uint8Array | undefined, options: HttpOptions, context: DriverContext) {
     const { clock, options: common } = context;
@@ -117,10 +112,8 @@ class Session implements HttpSession {
     this.#receiver = new Receiver(this.outbox, clock, common.acceptTimeoutMs);
     const own = { queues: outboxQueues(this.outbox), deadLetters: outboxDeadLetters(this.outbox) };
     this.#network = new PeerNetwork(this.#directory, this.#peers, context, own);
-    const admin = new HttpAdmin(this.#network, own, this.#directory, {
-      announce: (queue) => this.#announceQueue(queue),
-      retract: (queue) => this.#retractQueue(queue),
-    });
+    this.#queueRecords = new QueueRecords(registry, this.#directory, this.#network, onError);
+    const admin = new HttpAdmin(this.#network, own, this.#directory, this.#queueRecords);
     this.queues = admin.queues;
     this.deadLetters = admin.deadLetters;
     this.#server = new PeerServer(
@@ -184,13 +177,14 @@ class Session implements HttpSession {
         closed = true;
         this.#receiver.remove(request.id);
         outbox.removeMember(member, false);
+        if (queue !== undefined) await this.#queueRecords.leave({ pattern, queue });
         if (lane.kind !== "broadcast") return;
         const lost = outbox.removeLane(lane, disconnecting ? "its subscriber disconnected" : undefined);
         if (disconnecting) this.abandoned += lost.filter((message) => message.owner === this).length;
       },
     };
     try {
-      if (queue !== undefined) await this.#announceQueue({ pattern, queue });
+      if (queue !== undefined) await this.#queueRecords.join({ pattern, queue });
       registration = await this.#keep(record);
       await this.#network.tell("added", record);
     } catch (error) {
@@ -204,40 +198,13 @@ class Session implements HttpSession {
   async close(): Promise<void> {
     this.#directory.close();
     this.outbox.close();
-    const queues = await Promise.all(this.#queueRegistrations.values());
-    await Promise.all([...this.#registrations, ...queues].map((registration) => this.#drop(registration)));
+    await Promise.all([
+      ...[...this.#registrations].map((registration) => this.#drop(registration)),
+      this.#queueRecords.close(),
+    ]);
     this.#cache.close();
     this.#peers.close();
     await this.#server.close();
-  }
-
-  /** Records a queue for all publishers, and keeps the record fresh while this process lives. */
-  async #announceQueue(queue: QueueRecord): Promise<void> {
-    const record = queueRecord(queue);
-    const key = record.nodes[0]?.id ?? "";
-    this.#directory.addQueue(queue);
-    let registering = this.#queueRegistrations.get(key);
-    if (registering === undefined) {
-      registering = keepRegistered(this.#registry, record, {
-        ttlMs: QUEUE_TTL_MS,
-        intervalMs: QUEUE_INTERVAL_MS,
-        standing: true,
-        onError: (error) => this.#context.onError(error),
-      });
-      this.#queueRegistrations.set(key, registering);
-      registering.catch(() => this.#queueRegistrations.delete(key));
-    }
-    await registering;
-    await this.#network.tell("added", record);
-  }
-
-  async #retractQueue(queue: QueueRecord): Promise<void> {
-    const record = queueRecord(queue);
-    const key = record.nodes[0]?.id ?? "";
-    const registering = this.#queueRegistrations.get(key);
-    this.#queueRegistrations.delete(key);
-    if (registering !== undefined) await (await registering).stop();
-    await this.#registry.deregister(record);
   }
 
   async #keep(record: Parameters<Registry["register"]>[0]): Promise<Registration> {

@@ -3,6 +3,7 @@
  * and the outcome of each message in the answer. Specified in `docs/http.md`.
  */
 import type { Outcome } from "../../driver.ts";
+import { checkTopic } from "../../topics.ts";
 
 /** Request and answer headers of the wire. Values that may hold any character are percent-encoded UTF-8. */
 export const WIRE_HEADERS = {
@@ -57,6 +58,9 @@ export const OUTCOME_STATUS: Readonly<Record<Outcome["kind"], number>> = {
 /** Other statuses with a meaning of their own between Tidings peers. */
 export const STATUS = { unauthenticated: 401, forbidden: 403, gone: 404, tooLarge: 413, full: 429 } as const;
 
+/** The last moment that a `Date` can hold, in milliseconds since the epoch. */
+const MAX_TIME_MS = 8.64e15;
+
 /** Reads an outcome from an answer's body; `undefined` when it is none. */
 export function readOutcome(text: string): Outcome | undefined {
   let value: unknown;
@@ -72,16 +76,16 @@ export function readOutcome(text: string): Outcome | undefined {
     unknown
   >;
   if (kind === "ack" || kind === "release") return { kind };
-  if (kind === "retry" && isCount(delayMs) && isCount(attempt)) {
-    return { kind, delayMs, attempt, firstFailureAt: isCount(firstFailureAt) ? firstFailureAt : undefined };
+  if (kind === "retry" && isTime(delayMs) && isCount(attempt) && attempt >= 1) {
+    return { kind, delayMs, attempt, firstFailureAt: isTime(firstFailureAt) ? firstFailureAt : undefined };
   }
   if (
     kind === "dead" &&
-    (to === false || typeof to === "string") &&
+    (to === false || isTopic(to)) &&
     typeof reason === "string" &&
     isCount(attempts) &&
-    isCount(firstAt) &&
-    isCount(lastAt)
+    isTime(firstAt) &&
+    isTime(lastAt)
   ) {
     return { kind, to, reason, attempts, firstAt, lastAt };
   }
@@ -89,7 +93,22 @@ export function readOutcome(text: string): Outcome | undefined {
 }
 
 function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Whether a value is a time or a duration in milliseconds that a `Date` can hold. */
+export function isTime(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= MAX_TIME_MS;
+}
+
+function isTopic(value: unknown): value is string {
+  try {
+    checkTopic(value);
+    return true;
+  } catch {
+    // The check throws for nothing else.
+    return false;
+  }
 }
 
 /** A header value for text of any characters. */

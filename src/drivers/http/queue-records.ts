@@ -1,0 +1,100 @@
+import type { BrokerError } from "../../errors.ts";
+import { wrapError } from "../../errors.ts";
+import { keepRegistered, type Registration } from "../../registries/keep-registered.ts";
+import type { Registry } from "../../registry.ts";
+import type { Directory } from "./directory.ts";
+import type { PeerNetwork } from "./peer-network.ts";
+import { type QueueRecord, queueRecord } from "./records.ts";
+
+/** A queue's record holds this long after its last member, in milliseconds: 24 hours. */
+const QUEUE_TTL_MS = 24 * 60 * 60 * 1_000;
+
+/** How often members refresh their queue's record, in milliseconds. */
+const REFRESH_MS = 60 * 60 * 1_000;
+
+interface Joined {
+  members: number;
+  readonly registering: Promise<Registration>;
+}
+
+/** The queues' records in the registry: made with the first member or ahead of it, and kept fresh while members live. */
+export class QueueRecords {
+  readonly #registry: Registry;
+  readonly #directory: Directory;
+  readonly #network: PeerNetwork;
+  readonly #onError: (error: BrokerError) => void;
+  /** Queues that have members in this process, by the id of their record. */
+  readonly #joined = new Map<string, Joined>();
+
+  constructor(registry: Registry, directory: Directory, network: PeerNetwork, onError: (error: BrokerError) => void) {
+    this.#registry = registry;
+    this.#directory = directory;
+    this.#network = network;
+    this.#onError = onError;
+  }
+
+  /** Creates a queue; resolves when all publishers know it. */
+  async create(queue: QueueRecord): Promise<void> {
+    const record = queueRecord(queue);
+    this.#directory.addQueue(queue);
+    await this.#registry.register(record, { ttlMs: QUEUE_TTL_MS, standing: true });
+    await this.#network.tell("added", record);
+  }
+
+  /** A member of this process joins; resolves when all publishers know the queue. */
+  async join(queue: QueueRecord): Promise<void> {
+    const record = queueRecord(queue);
+    const id = idOf(queue);
+    let joined = this.#joined.get(id);
+    if (joined === undefined) {
+      const options = { ttlMs: QUEUE_TTL_MS, intervalMs: REFRESH_MS, standing: true, onError: this.#onError };
+      joined = { members: 0, registering: keepRegistered(this.#registry, record, options) };
+      this.#joined.set(id, joined);
+    }
+    joined.members += 1;
+    this.#directory.addQueue(queue);
+    await joined.registering;
+    await this.#network.tell("added", record);
+  }
+
+  /** A member of this process leaves, or failed to join; after the last one the record is left to its TTL. */
+  async leave(queue: QueueRecord): Promise<void> {
+    const id = idOf(queue);
+    const joined = this.#joined.get(id);
+    if (joined === undefined) return;
+    joined.members -= 1;
+    if (joined.members > 0) return;
+    this.#joined.delete(id);
+    await this.#stop(joined);
+  }
+
+  /** Removes a queue's record. */
+  async remove(queue: QueueRecord): Promise<void> {
+    await this.#registry.deregister(queueRecord(queue));
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#joined.values()];
+    this.#joined.clear();
+    await Promise.all(all.map((joined) => this.#stop(joined)));
+  }
+
+  async #stop({ registering }: Joined): Promise<void> {
+    let registration: Registration;
+    try {
+      registration = await registering;
+    } catch {
+      // Told to whoever joined.
+      return;
+    }
+    try {
+      await registration.stop();
+    } catch (error) {
+      this.#onError(wrapError(error, "ERR_REGISTRY", "Releasing a queue's record failed; it ends with its TTL"));
+    }
+  }
+}
+
+function idOf(queue: QueueRecord): string {
+  return `${queue.pattern}\u0000${queue.queue}`;
+}
