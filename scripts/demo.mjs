@@ -1,0 +1,6 @@
+// npm run demo: builds if dist is missing or older than src, then runs the demo.
+import { ensureBuilt } from "../demo/ensure-built.mjs";
+
+ensureBuilt();
+const { runDemo } = await import("../demo/main.mjs");
+process.exitCode = await runDemo(process.argv.slice(2), process.env);
