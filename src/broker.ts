@@ -5,7 +5,7 @@ import type { Capabilities } from "./capabilities.ts";
 import { checkBrokerOptions, checkOptions, resolveSubscribeOptions, withDefaults } from "./check-options.ts";
 import type { Codec } from "./codec.ts";
 import { Connection, type DriverSource, type Status } from "./connection.ts";
-import type { Delivery, Handler } from "./delivery.ts";
+import type { Handler } from "./delivery.ts";
 import type { Driver } from "./driver.ts";
 import { BrokerError, wrapError } from "./errors.ts";
 import { type Clock, systemClock } from "./internal/clock.ts";
@@ -328,5 +328,3 @@ function refuseAtMostOnce(driver: Driver, options: SubscribeOptions): void {
     );
   }
 }
-
-export type { Delivery };

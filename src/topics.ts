@@ -4,10 +4,10 @@ import { BrokerError } from "./errors.ts";
 export const MAX_TOPIC_BYTES = 200;
 
 /** The longest queue name, in bytes of UTF-8. */
-export const MAX_QUEUE_BYTES = 200;
+const MAX_QUEUE_BYTES = 200;
 
 /** Dead letters of topic `t` go to `dlq.t`. Only patterns that begin with this prefix match such topics. */
-export const DEAD_LETTER_PREFIX = "dlq.";
+const DEAD_LETTER_PREFIX = "dlq.";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f]/;

@@ -2,7 +2,7 @@ import type { BrokerOptions } from "../broker-options.ts";
 import type { OutboxOptions } from "./outbox.ts";
 
 /** The defaults of `backlogMessages`, `backlogBytes` and `backlogAgeMs`. */
-export const DEFAULT_BACKLOG: Readonly<Record<"messages" | "bytes" | "ageMs", number>> = {
+const DEFAULT_BACKLOG: Readonly<Record<"messages" | "bytes" | "ageMs", number>> = {
   messages: 100_000,
   bytes: 256 * 1024 * 1024,
   ageMs: 24 * 60 * 60 * 1_000,

@@ -12,7 +12,7 @@ export interface LaneAddress {
 }
 
 /** The kind of lane that a subscription needs. */
-export function laneKind({ pattern, queue }: LaneAddress): LaneKind {
+function laneKind({ pattern, queue }: LaneAddress): LaneKind {
   if (queue !== undefined) return "queue";
   return isDeadLetterTopic(pattern) && !isPattern(pattern) ? "standing" : "broadcast";
 }

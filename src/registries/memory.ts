@@ -5,6 +5,7 @@ import { RecordTable } from "./record-table.ts";
 /**
  * A registry in the memory of this process. It is private: brokers find each other through it when they are given the
  * same object. Records hold for their TTL; `standing` changes nothing, since nothing outlives the process.
+ * Its secret is random and never leaves the process, so that nobody else on the host can deliver to its brokers.
  * Changes are told before `register` and `deregister` resolve.
  */
 export function memory(): Registry {

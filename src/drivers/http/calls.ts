@@ -25,6 +25,7 @@ export interface DeadLetterText {
   readonly bodyBase64: string;
 }
 
+/** A dead letter as JSON carries it. */
 export function writeDeadLetter({ firstAt, lastAt, header, body, ...letter }: DeadLetter): DeadLetterText {
   return {
     letter,
@@ -35,6 +36,7 @@ export function writeDeadLetter({ firstAt, lastAt, header, body, ...letter }: De
   };
 }
 
+/** A dead letter again. */
 export function readDeadLetter({ letter, firstAt, lastAt, header, bodyBase64 }: DeadLetterText): DeadLetter {
   const map: Record<string, string> = Object.create(null);
   for (const [name, value] of header) map[name] = value;

@@ -20,6 +20,7 @@ export function newChallenge(): string {
   return randomBytes(CHALLENGE_BYTES).toString("hex");
 }
 
+/** Whether a value has the form of a challenge. */
 export function isChallenge(value: unknown): value is string {
   return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }

@@ -22,6 +22,7 @@ export interface LinkRequest {
   timeoutMs?: number;
 }
 
+/** The final answer to a {@link LinkRequest}. */
 export interface LinkAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

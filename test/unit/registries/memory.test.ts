@@ -12,9 +12,12 @@ test("is private to those who have the object", async () => {
   expect(await ids(registry, "orders")).toEqual(["a"]);
 });
 
-test("is not for go-micro, and has no secret", () => {
-  expect(memory()).toMatchObject({ name: "memory", sharedWithGoMicro: false });
-  expect(memory().secret).toBeUndefined();
+test("is not for go-micro, and has a secret of its own", async () => {
+  const registry = memory();
+  expect(registry).toMatchObject({ name: "memory", sharedWithGoMicro: false });
+  expect(await registry.secret?.()).toHaveLength(32);
+  expect(await registry.secret?.()).toEqual(await registry.secret?.());
+  expect(await registry.secret?.()).not.toEqual(await memory().secret?.());
 });
 
 test("tells of changes before the call resolves", async () => {

@@ -64,7 +64,7 @@ export class ScriptedDelivery implements DriverDelivery {
   readonly topic: string;
   readonly id: string;
   readonly key: string | undefined;
-  readonly header = Object.create(null);
+  readonly header: Readonly<Record<string, string>> = Object.create(null);
   readonly body: Uint8Array;
   readonly attempt: number;
   readonly firstFailureAt: number | undefined;
