@@ -1,5 +1,5 @@
 // npm run bench: builds if dist is missing or older than src, then runs the bench.
-import { ensureBuilt } from "../demo/ensure-built.mjs";
+import { ensureBuilt } from "./ensure-built.mjs";
 
 ensureBuilt();
 const { runBench } = await import("../bench/main.mjs");

@@ -1,5 +1,5 @@
 // npm run demo: builds if dist is missing or older than src, then runs the demo.
-import { ensureBuilt } from "../demo/ensure-built.mjs";
+import { ensureBuilt } from "./ensure-built.mjs";
 
 ensureBuilt();
 const { runDemo } = await import("../demo/main.mjs");

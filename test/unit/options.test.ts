@@ -84,6 +84,31 @@ describe("createBroker", () => {
     expect(() => broker.init({})).toThrow(expect.objectContaining({ code: "ERR_CONNECTED" }));
   });
 
+  test.each([{ storage: "x" }, { secret: "x" }, { tls: {} }, { secure: true }, { wire: "go-micro" }] as const)(
+    "the memory broker refuses %j",
+    async (options) => {
+      await expect(createBroker("memory:", options).connect()).rejects.toThrow(
+        expect.objectContaining({
+          code: "ERR_UNSUPPORTED",
+          message: expect.stringContaining(Object.keys(options)[0] ?? ""),
+        }),
+      );
+    },
+  );
+
+  test.each([{ storage: "x" }, { secret: "x" }, { tls: {} }, { secure: true }, { registry: "mdns" }] as const)(
+    "the HTTP broker of this version refuses %j",
+    async (options) => {
+      await expect(createBroker("http", options).connect()).rejects.toThrow(
+        expect.objectContaining({ code: "ERR_UNSUPPORTED" }),
+      );
+    },
+  );
+
+  test("an unknown registry lists the known ones", async () => {
+    await expect(createBroker("http", { registry: "phonebook" }).connect()).rejects.toThrow(invalid("local, memory"));
+  });
+
   test("options never show secrets", () => {
     expect(createBroker("http", { secret: "s3cret", tls: { key: "k" } }).options).toMatchObject({
       secret: "[secret]",

@@ -1,5 +1,6 @@
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { BrokerError } from "../../errors.ts";
 import { isChallenge, newChallenge, proofOf, provesSecret } from "./handshake.ts";
 import { parseAddress } from "./options.ts";
@@ -7,6 +8,9 @@ import { WIRE_HEADERS, WIRE_PATHS } from "./wire.ts";
 
 /** How long a peer may take to shake hands, in milliseconds. */
 const HANDSHAKE_TIMEOUT_MS = 5_000;
+
+/** The longest time that Node's timers keep, in milliseconds. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Largest answer that is read, in bytes; the answer to a call may hold many dead letters. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
@@ -18,8 +22,8 @@ export interface LinkRequest {
   readonly body: string;
   /** Called when the other side answers `102`: it has taken charge, and the final answer follows. */
   onProcessing?: () => void;
-  /** Give up after this long without the final answer, counted anew from each `102`, in milliseconds. */
-  timeoutMs?: number;
+  /** Give up after this long without a word: a connection, a `102` or the final answer, in milliseconds. */
+  readonly timeoutMs: number;
 }
 
 /** The final answer to a {@link LinkRequest}. */
@@ -29,35 +33,34 @@ export interface LinkAnswer {
   readonly text: string;
 }
 
+/** Keeps its connection whatever idle limit the other side announces: with the connection goes what was proved on it. */
+class OneConnection extends Agent {
+  constructor() {
+    super({ keepAlive: true, maxSockets: 1 });
+  }
+
+  override keepSocketAlive(connection: Duplex): boolean {
+    const socket = connection as Socket;
+    socket.setTimeout(0);
+    socket.setKeepAlive(true);
+    socket.unref();
+    return true;
+  }
+}
+
 /**
- * One kept-alive connection to a peer, for one request at a time. With a secret, nothing is sent on it before both sides
- * have proved that they know it.
+ * One kept-alive connection to a peer, for one request at a time. With a secret, both sides prove that they know it
+ * before anything else is sent.
  */
 export class Link {
   readonly #address: string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #agent = new OneConnection();
   /** The connection that shook hands: a request that would go out on another is not sent. */
   #socket: Socket | undefined;
   #broken = false;
 
-  private constructor(address: string) {
+  constructor(address: string) {
     this.#address = address;
-  }
-
-  /**
-   * Connects and shakes hands.
-   * @param secret what to prove and demand; `undefined` for peers that know none, such as go-micro's.
-   * @throws BrokerError `ERR_AUTHENTICATION`; otherwise the network's error
-   */
-  static async open(address: string, secret: Uint8Array | undefined): Promise<Link> {
-    const link = new Link(address);
-    try {
-      if (secret !== undefined) await link.#shakeHands(secret);
-    } catch (error) {
-      link.close();
-      throw error;
-    }
-    return link;
   }
 
   /** Whether another request can go out on it. */
@@ -73,6 +76,7 @@ export class Link {
   /** Sends a request and waits for its final answer. Rejects with the network's error; the link is unusable then. */
   send(what: LinkRequest): Promise<LinkAnswer> {
     return new Promise((resolve, reject) => {
+      if (this.#broken) throw networkError("ECONNRESET", "the connection was lost");
       const { host, port } = parseAddress(this.#address);
       const outgoing = request({
         agent: this.#agent,
@@ -81,6 +85,7 @@ export class Link {
         method: "POST",
         path: what.path,
         headers: { ...what.headers, "Content-Length": Buffer.byteLength(what.body) },
+        timeout: Math.min(what.timeoutMs, MAX_TIMEOUT_MS),
       });
       const fail = (error: Error) => {
         this.close();
@@ -89,11 +94,9 @@ export class Link {
       outgoing.on("error", fail);
       // The headers are written with the body, so that an untrusted connection sees nothing of the message.
       outgoing.once("socket", (socket) => {
-        this.#socket ??= socket;
-        if (socket === this.#socket) {
-          socket.setNoDelay(true);
-          outgoing.end(what.body);
-        } else outgoing.destroy(networkError("ECONNRESET", "the connection was lost"));
+        if (this.#socket === undefined) this.#adopt(socket);
+        if (socket === this.#socket) outgoing.end(what.body);
+        else outgoing.destroy(networkError("ECONNRESET", "the connection was lost"));
       });
       outgoing.on("information", ({ statusCode }) => {
         if (statusCode === 102) what.onProcessing?.();
@@ -104,11 +107,30 @@ export class Link {
           fail,
         );
       });
-      if (what.timeoutMs !== undefined)
-        outgoing.setTimeout(what.timeoutMs, () =>
-          outgoing.destroy(networkError("ETIMEDOUT", `no answer within ${what.timeoutMs} ms`)),
-        );
+      outgoing.on("timeout", () =>
+        outgoing.destroy(networkError("ETIMEDOUT", `no answer within ${what.timeoutMs} ms`)),
+      );
     });
+  }
+
+  /**
+   * Proves the secret, and demands the same.
+   * @throws BrokerError `ERR_AUTHENTICATION`; otherwise the network's error. The link is unusable then.
+   */
+  async shakeHands(secret: Uint8Array): Promise<void> {
+    try {
+      await this.#shakeHands(secret);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  // A connection that the other side closes while it is idle must not be taken for a usable one.
+  #adopt(socket: Socket): void {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.once("close", () => this.close());
   }
 
   async #shakeHands(secret: Uint8Array): Promise<void> {

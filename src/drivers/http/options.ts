@@ -72,10 +72,12 @@ const limitsTable: Readonly<Record<keyof HttpLimits, (value: unknown) => string 
 
 /** The limits with their defaults. */
 export function httpLimits(limits: HttpLimits = {}): Required<HttpLimits> {
+  const requestTimeoutMs = limits.requestTimeoutMs ?? 30_000;
   return {
     maxHeaderBytes: limits.maxHeaderBytes ?? 64 * 1024,
-    headersTimeoutMs: limits.headersTimeoutMs ?? 10_000,
-    requestTimeoutMs: limits.requestTimeoutMs ?? 30_000,
+    // The headers are part of the request: Node refuses a longer limit for them.
+    headersTimeoutMs: Math.min(limits.headersTimeoutMs ?? 10_000, requestTimeoutMs),
+    requestTimeoutMs,
     idleTimeoutMs: limits.idleTimeoutMs ?? 60_000,
     maxConnections: limits.maxConnections ?? 10_000,
   };

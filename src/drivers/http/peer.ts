@@ -22,10 +22,12 @@ export class Peer {
 
   /** Sends a request on a free connection, or a new one. */
   async send(request: LinkRequest): Promise<LinkAnswer> {
-    const link = this.#idle.pop()?.link ?? (await Link.open(this.address, this.#secret));
+    if (this.#closed) throw new Error("the broker is disconnected");
+    const idle = this.#takeIdle();
+    const link = idle ?? new Link(this.address);
     this.#busy.add(link);
     try {
-      if (this.#closed) throw new Error("the broker is disconnected");
+      if (idle === undefined && this.#secret !== undefined) await link.shakeHands(this.#secret);
       return await link.send(request);
     } finally {
       this.#busy.delete(link);
@@ -39,6 +41,13 @@ export class Peer {
     this.#sweep = undefined;
     for (const { link } of this.#idle.splice(0)) link.close();
     for (const link of this.#busy) link.close();
+  }
+
+  /** A connection that nobody uses and that still stands; the latest first. */
+  #takeIdle(): Link | undefined {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop())
+      if (idle.link.usable) return idle.link;
+    return undefined;
   }
 
   #park(link: Link): void {
@@ -61,6 +70,7 @@ export class Peers {
   readonly #secret: Uint8Array | undefined;
   readonly #clock: Clock;
   readonly #known = new Map<string, Peer>();
+  #closed = false;
 
   constructor(secret: Uint8Array | undefined, clock: Clock) {
     this.#secret = secret;
@@ -74,12 +84,14 @@ export class Peers {
     if (peer === undefined) {
       peer = new Peer(address, trusted ? this.#secret : undefined, this.#clock);
       this.#known.set(key, peer);
+      if (this.#closed) peer.close();
     }
     return peer;
   }
 
+  /** Closes every connection; whoever still sends is refused. */
   close(): void {
+    this.#closed = true;
     for (const peer of this.#known.values()) peer.close();
-    this.#known.clear();
   }
 }

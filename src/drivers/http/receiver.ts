@@ -10,10 +10,10 @@ import { type Envelope, readEnvelope } from "./envelope.ts";
 import { Gate, type Ticket } from "./gate.ts";
 import { type RemoteContent, RemoteDelivery, sendOutcome } from "./remote-delivery.ts";
 import { sendGoError, sendStatus } from "./server-answers.ts";
-import { decodeText, STATUS, WIRE_HEADERS } from "./wire.ts";
+import { decodeText, isTime, isTopic, STATUS, WIRE_HEADERS } from "./wire.ts";
 
-/** How many outcomes that did not reach their sender are kept for it to ask again. */
-const MAX_UNTOLD = 1_000;
+/** How many outcomes are remembered: a sender that was cut off, perhaps with the answer on its way, asks again. */
+const MAX_OUTCOMES = 1_000;
 
 /** How often a sender hears that its message is still held: half the subscription's time limit, within these bounds, in milliseconds. */
 const HEARTBEAT_MS = { least: 500, most: 10_000 };
@@ -29,8 +29,8 @@ export interface ReceivingSubscription {
   readonly lane: Lane;
   /** Messages of other processes that it holds, by the name of their handing-over. */
   readonly held: Map<string, RemoteDelivery>;
-  /** Outcomes of messages whose senders were cut off before they could hear them, by the name of their handing-over. */
-  readonly untold: Map<string, Outcome>;
+  /** Outcomes of the latest messages, by the name of their handing-over, oldest first. */
+  readonly outcomes: Map<string, Outcome>;
   /** Runs while it holds messages of others. */
   heartbeat: Timer | undefined;
 }
@@ -54,7 +54,7 @@ export class Receiver {
       lane,
       gate: new Gate(request.prefetch),
       held: new Map(),
-      untold: new Map(),
+      outcomes: new Map(),
       heartbeat: undefined,
     };
     this.#subscriptions.set(request.id, subscription);
@@ -86,23 +86,23 @@ export class Receiver {
     { header, body }: Envelope,
     response: ServerResponse,
   ): void {
-    const id = decodeText(headers[WIRE_HEADERS.id]);
-    const topic = decodeText(headers[WIRE_HEADERS.topic]);
-    const attempt = Number(headers[WIRE_HEADERS.attempt]);
-    if (id === undefined || topic === undefined || !(Number.isSafeInteger(attempt) && attempt >= 1))
-      return sendGoError(response, 400, "Tidings-Id, Tidings-Topic or Tidings-Attempt is missing or malformed");
-    if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic))
+    const envelope = readPeerHeaders(headers);
+    if (envelope === undefined)
+      return sendGoError(response, 400, "a header of Tidings is missing or malformed: its id, topic, key or attempt");
+    if (subscription === undefined || !matchesTopic(subscription.request.pattern, envelope.topic))
       return sendStatus(response, STATUS.gone, "no such subscription");
     const name = decodeText(headers[WIRE_HEADERS.delivery]) ?? randomUUID();
     const held = subscription.held.get(name);
     if (held !== undefined) return held.reattach(response);
-    const untold = subscription.untold.get(name);
-    subscription.untold.delete(name);
-    if (untold !== undefined) return void sendOutcome(response, untold);
-    const firstFailureAt =
-      headers[WIRE_HEADERS.firstFailure] === undefined ? undefined : Number(headers[WIRE_HEADERS.firstFailure]);
-    const content = { id, topic, key: decodeText(headers[WIRE_HEADERS.key]), header, body, attempt, firstFailureAt };
-    this.#place(subscription, name, content, Number(headers[WIRE_HEADERS.acceptWithin]), response);
+    const outcome = subscription.outcomes.get(name);
+    if (outcome !== undefined) return void sendOutcome(response, outcome);
+    this.#place(
+      subscription,
+      name,
+      { ...envelope, header, body },
+      Number(headers[WIRE_HEADERS.acceptWithin]),
+      response,
+    );
   }
 
   /** Gives the message a place within the prefetch, or answers in time that there is none. */
@@ -143,13 +143,11 @@ export class Receiver {
   }
 
   #take(subscription: ReceivingSubscription, name: string, content: RemoteContent, response: ServerResponse): void {
-    const { held, untold, gate, request } = subscription;
-    const delivery = new RemoteDelivery(content, response, (outcome, cut) => {
+    const { held, outcomes, gate, request } = subscription;
+    const delivery = new RemoteDelivery(content, response, (outcome) => {
       held.delete(name);
-      if (cut) {
-        if (untold.size >= MAX_UNTOLD) untold.clear();
-        untold.set(name, outcome);
-      }
+      outcomes.set(name, outcome);
+      if (outcomes.size > MAX_OUTCOMES) outcomes.delete(outcomes.keys().next().value as string);
       gate.leave();
     });
     held.set(name, delivery);
@@ -192,4 +190,18 @@ export class Receiver {
     };
     this.#outbox.publishTo(subscription.lane, { ...content, ...answers }, this.#acceptTimeoutMs);
   }
+}
+
+/** What the headers of a Tidings peer say of its message; `undefined` where one is missing or malformed. */
+function readPeerHeaders(headers: IncomingHttpHeaders): Omit<RemoteContent, "header" | "body"> | undefined {
+  const id = decodeText(headers[WIRE_HEADERS.id]);
+  const topic = decodeText(headers[WIRE_HEADERS.topic]);
+  const key = decodeText(headers[WIRE_HEADERS.key]);
+  const attempt = Number(headers[WIRE_HEADERS.attempt]);
+  const firstFailure = headers[WIRE_HEADERS.firstFailure];
+  const firstFailureAt = firstFailure === undefined ? undefined : Number(firstFailure);
+  if (id === undefined || !isTopic(topic) || !(Number.isSafeInteger(attempt) && attempt >= 1)) return undefined;
+  if (key === undefined && headers[WIRE_HEADERS.key] !== undefined) return undefined;
+  if (firstFailureAt !== undefined && !isTime(firstFailureAt)) return undefined;
+  return { id, topic, key, attempt, firstFailureAt };
 }

@@ -19,12 +19,12 @@ export class RemoteDelivery implements DriverDelivery {
   readonly body: Uint8Array;
   readonly attempt: number;
   readonly firstFailureAt: number | undefined;
-  readonly #onSettled: (outcome: Outcome, cut: boolean) => void;
+  readonly #onSettled: (outcome: Outcome) => void;
   /** The request that waits for the outcome; destroyed once its connection was cut. */
   #response: ServerResponse;
 
-  /** @param onSettled hears of the outcome, and whether nobody waits for it at the moment. */
-  constructor(content: RemoteContent, response: ServerResponse, onSettled: (outcome: Outcome, cut: boolean) => void) {
+  /** @param onSettled hears of the outcome before it is sent. */
+  constructor(content: RemoteContent, response: ServerResponse, onSettled: (outcome: Outcome) => void) {
     this.topic = content.topic;
     this.id = content.id;
     this.key = content.key;
@@ -36,8 +36,9 @@ export class RemoteDelivery implements DriverDelivery {
     this.#onSettled = onSettled;
   }
 
-  /** Its sender asked again, on a new connection. */
+  /** Its sender asked again, on a new connection: the former is of no use any more, even if it seems to stand. */
   reattach(response: ServerResponse): void {
+    this.#response.destroy();
     this.#response = response;
     response.writeProcessing();
   }
@@ -49,7 +50,7 @@ export class RemoteDelivery implements DriverDelivery {
 
   settle(outcome: Outcome): Promise<void> {
     const response = this.#response;
-    this.#onSettled(outcome, response.destroyed);
+    this.#onSettled(outcome);
     if (response.destroyed) return Promise.reject(lost(this.topic, this.id));
     return sendOutcome(response, outcome).then((sent) => {
       if (!sent) throw lost(this.topic, this.id);

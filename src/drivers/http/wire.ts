@@ -101,7 +101,8 @@ export function isTime(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value <= MAX_TIME_MS;
 }
 
-function isTopic(value: unknown): value is string {
+/** Whether a value is a topic that a message may have. */
+export function isTopic(value: unknown): value is string {
   try {
     checkTopic(value);
     return true;

@@ -78,6 +78,7 @@ class MemoryDriver implements Driver<undefined> {
   }
 
   async connect(context: DriverContext): Promise<void> {
+    refuseHttpOptions(context.options);
     this.#acceptTimeoutMs = context.options.acceptTimeoutMs;
     this.#abandoned = 0;
     this.#hub = openHub(this.#hubName, this, context);
@@ -114,4 +115,18 @@ class MemoryDriver implements Driver<undefined> {
     if (this.#hub === undefined) throw new BrokerError("ERR_NOT_CONNECTED", "The memory broker is not connected.");
     return this.#hub;
   }
+}
+
+/** What only another broker can keep is refused here: an option is never a silent no-op. */
+function refuseHttpOptions(options: BrokerOptions): void {
+  const asked = [
+    options.storage !== undefined && "storage",
+    options.secret !== undefined && "secret",
+    options.tls !== undefined && "tls",
+    options.secure === true && "secure",
+    options.wire === "go-micro" && 'wire "go-micro"',
+  ].filter((name) => name !== false);
+  if (asked.length === 0) return;
+  const message = `The memory broker stays within the process and keeps nothing: it has no ${asked.join(", ")}.`;
+  throw new BrokerError("ERR_UNSUPPORTED", message, { driver: "memory" });
 }

@@ -1,0 +1,40 @@
+// The receiving side's measurements: how many messages came, and how long each was on its way.
+import { createHistogram } from "node:perf_hooks";
+
+const NANOSECONDS_PER_MS = 1e6;
+
+/** Writes the time of sending into a body. The clock is the host's monotonic one, the same in every process. */
+export function stamp(body) {
+  body.writeBigUInt64LE(process.hrtime.bigint(), 0);
+  return body;
+}
+
+/** Counts messages, and measures them by their stamps. */
+export class Meter {
+  #latencies = createHistogram();
+  #missing = 0;
+  #complete = () => {};
+
+  /** Starts anew; resolves when `count` messages have come. */
+  expect(count) {
+    this.#latencies = createHistogram();
+    this.#missing = count;
+    return new Promise((resolve) => {
+      this.#complete = resolve;
+    });
+  }
+
+  /** A message has come, and its whole body with it. */
+  received(body) {
+    const sentAt = Buffer.from(body.buffer, body.byteOffset, body.byteLength).readBigUInt64LE(0);
+    this.#latencies.record(Math.max(1, Number(process.hrtime.bigint() - sentAt)));
+    this.#missing -= 1;
+    if (this.#missing === 0) this.#complete();
+  }
+
+  /** Percentiles of the time from sending to handling, in milliseconds, since `expect`. */
+  latencies() {
+    const percentile = (p) => this.#latencies.percentile(p) / NANOSECONDS_PER_MS;
+    return { p50: percentile(50), p99: percentile(99) };
+  }
+}

@@ -1,0 +1,141 @@
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { until } from "../../src/testing/conformance/until.ts";
+import { type OwnFolder, ownFolder, RunningProgram, tidings } from "./tidings-process.ts";
+
+let folder: OwnFolder;
+const running: RunningProgram[] = [];
+
+beforeEach(() => {
+  folder = ownFolder();
+});
+
+afterEach(async () => {
+  for (const { child } of running) child.kill("SIGKILL");
+  await Promise.all(running.splice(0).map(({ ended }) => ended));
+  folder.remove();
+});
+
+function start(
+  args: readonly string[],
+  options: { env?: Record<string, string>; input?: string | Uint8Array } = {},
+): RunningProgram {
+  const program = tidings(args, { ...folder.env, ...options.env }, options.input);
+  running.push(program);
+  return program;
+}
+
+describe("tidings", () => {
+  test("pub reaches sub in another process, and both end by themselves", async () => {
+    const sub = start(["sub", "orders.created", "--queue", "billing", "--count", "2", "--json"]);
+    await sub.says("subscribed to orders.created (queue billing) on http 127.0.0.1:");
+    const pub = start(["pub", "orders.created", '{"id":7}', "-H", "x-id=7", "--count", "2"]);
+    await Promise.all([pub.endsWith(0), sub.endsWith(0)]);
+    const messages = sub.lines.map((line) => JSON.parse(line));
+    expect(messages).toMatchObject(
+      Array(2).fill({ topic: "orders.created", attempt: 1, header: { "x-id": "7" }, body: '{"id":7}' }),
+    );
+    expect(new Set(messages.map(({ id }) => id)).size).toBe(2);
+  });
+
+  test("sub gets what was published before it, in order", async () => {
+    const pub = start(["pub", "t", "x", "--count", "5", "--json"]);
+    await pub.hasLines(5);
+    expect(pub.lines.map((line) => JSON.parse(line).state)).toEqual(Array(5).fill("waiting"));
+    const sub = start(["sub", "t", "--count", "5", "--json"]);
+    await Promise.all([sub.endsWith(0), pub.endsWith(0)]);
+    const ids = (program: RunningProgram) => program.lines.map((line) => JSON.parse(line).id);
+    expect(ids(sub)).toEqual(ids(pub));
+  });
+
+  test("sub --count gives back what it did not take", async () => {
+    const pub = start(["pub", "t", "x", "--count", "12", "--json"]);
+    await pub.hasLines(12);
+    const first = start(["sub", "t", "-q", "q", "--count", "5", "--json"]);
+    await first.endsWith(0);
+    const second = start(["sub", "t", "-q", "q", "--count", "7", "--json"]);
+    await Promise.all([second.endsWith(0), pub.endsWith(0)]);
+    const messages = [...first.lines, ...second.lines].map((line) => JSON.parse(line));
+    expect(new Set(messages.map(({ id }) => id)).size).toBe(12);
+    expect(messages.every(({ attempt }) => attempt === 1)).toBe(true);
+  });
+
+  test("pub says what nobody took in time", async () => {
+    const pub = start(["pub", "t", "x", "--count", "3", "--timeout-ms", "100"]);
+    await pub.endsWith(1);
+    expect(pub.err).toMatch(
+      /^3 message\(s\) found no subscriber ready: waiting for delivery, at most 100 ms\nERR_UNDELIVERED: 3 message\(s\) not delivered within 100 ms: [^\n]+\n$/,
+    );
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("sub ends well on %s", async (signal) => {
+    const sub = start(["sub", "t"]);
+    await sub.says("subscribed");
+    sub.child.kill(signal);
+    await sub.endsWith(0);
+  });
+
+  test("sub ends well when its reader leaves", async () => {
+    const sub = start(["sub", "t"]);
+    await sub.says("subscribed");
+    sub.child.stdout?.destroy();
+    const pub = start(["pub", "t", "x", "--timeout-ms", "0"]);
+    await sub.endsWith(0);
+    await pub.ended;
+    expect(sub.err).not.toContain("ERR_");
+  });
+
+  test("services shows subscriptions, with node ids", async () => {
+    const sub = start(["sub", "orders.created", "--queue", "billing"]);
+    await sub.says("subscribed");
+    const json = start(["services", "--json"]);
+    await json.endsWith(0);
+    const services = JSON.parse(json.out);
+    for (const service of services) {
+      expect(Object.keys(service)).toEqual(["name", "version", "endpoints", "nodes"]);
+      for (const node of service.nodes) expect(Object.keys(node)).toEqual(["id", "address", "metadata"]);
+    }
+    const nodes = services.flatMap(({ nodes: all }: { nodes: { metadata: object }[] }) => all);
+    expect(nodes).toContainEqual({
+      id: expect.any(String),
+      address: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      metadata: expect.objectContaining({ topic: "orders.created" }),
+    });
+    const table = start(["services"]);
+    await table.endsWith(0);
+    expect(table.out).toMatch(/orders\.created.*billing/);
+  });
+
+  test("takes its settings from the environment", async () => {
+    const pub = start(["pub", "t", "x"], { env: { MICRO_BROKER: "nats", TIDINGS_BROKER: "memory" } });
+    await pub.endsWith(1);
+    expect(pub.err).toMatch(/^ERR_UNDELIVERED: /);
+    const sub = start(["sub", "t"], { env: { MICRO_BROKER: "nats", MICRO_BROKER_ADDRESS: "127.0.0.1:4222" } });
+    await sub.endsWith(1);
+    expect(sub.err).toMatch(/^ERR_UNSUPPORTED: /);
+  });
+
+  test("reads a body from standard input", async () => {
+    const sub = start(["sub", "t", "--count", "1", "--json"]);
+    await sub.says("subscribed");
+    await start(["pub", "t", "-"], { input: Uint8Array.of(0xff, 0x1b) }).endsWith(0);
+    await sub.endsWith(0);
+    expect(JSON.parse(sub.out).bodyBase64).toBe("/xs=");
+  });
+});
+
+test("a second Ctrl-C ends the process at once", async () => {
+  const module = fileURLToPath(new URL("../../dist/cli/stop-signal.js", import.meta.url));
+  const script = `import { stopSignal } from ${JSON.stringify(module)};
+    setInterval(() => {}, 1_000);
+    stopSignal().addEventListener("abort", () => console.error("draining"));
+    console.error("running");`;
+  const program = new RunningProgram(process.execPath, ["--input-type=module", "--eval", script], {});
+  running.push(program);
+  await program.says("running");
+  program.child.kill("SIGINT");
+  await program.says("draining");
+  // In the first moment after it, a signal counts as the same key press.
+  await until(() => program.child.exitCode !== null || !program.child.kill("SIGINT"), { what: "it has ended" });
+  await program.endsWith(130);
+});
