@@ -24,6 +24,9 @@ export interface SubscriptionHost extends DeadLetterHost {
   onGiveUp(topic: string, id: string, queue: string | undefined, reason: string): void;
 }
 
+/** What a driver gets beyond the drain deadline to close a subscription, in milliseconds. */
+const CLOSE_GRACE_MS = 1_000;
+
 /**
  * The delivery contract of one subscription, above every driver: how many handlers run (D7), in which order (D8), who
  * settles (D3), how often a message is tried (D4), when it becomes a dead letter (D5, D6) and how it drains (D11).
@@ -120,7 +123,10 @@ export class Subscription implements DeliveryOwner {
     if (!(await before(clock, deadlineAt, this.#idle.promise))) this.#cutOff();
     this.#deadlines.clear();
     this.#agenda.clear();
-    await driver.close(disconnecting);
+    if (await before(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS), driver.close(disconnecting))) return;
+    throw new BrokerError("ERR_DRIVER", `The subscription to ${this.pattern} did not close in time.`, {
+      topic: this.pattern,
+    });
   }
 
   decide(delivery: RunningDelivery, decision: Decision): Promise<void> | undefined {
@@ -242,7 +248,7 @@ export class Subscription implements DeliveryOwner {
     const kept = isDeadLetterTopic(delivery.topic);
     if (delivery.attempt >= maxAttempts && !kept) return this.#dead(delivery, reason, delivery.attempt);
     const now = this.#host.clock.now();
-    const delayMs = askedMs ?? backoffMs(delivery.attempt, firstMs, maxBackoffMs);
+    const delayMs = askedMs ?? backoffMs(delivery.attempt, firstMs, maxBackoffMs, this.#host.clock.random);
     if (orderBy !== undefined && delivery.key !== undefined && !this.#stopping) {
       delivery.retriesHere = true;
       delivery.source.extend?.(delayMs + this.options.ackTimeoutMs, delivery.attempt + 1);

@@ -3,8 +3,9 @@ import type { ResolvedSubscribeOptions } from "./check-options.ts";
 import type { Connection } from "./connection.ts";
 import type { Handler } from "./delivery.ts";
 import type { Driver, DriverSubscription } from "./driver.ts";
-import { wrapError } from "./errors.ts";
+import { BrokerError, wrapError } from "./errors.ts";
 import type { Clock } from "./internal/clock.ts";
+import { before } from "./internal/wait.ts";
 import { messageBytes } from "./message.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -15,11 +16,15 @@ interface Opened {
   readonly subscriber: Subscriber;
 }
 
+type Closer = (deadlineAt: number, disconnecting: boolean) => Promise<void>;
+
 /** The subscriptions of one broker. */
 export class Subscriptions {
   readonly #connection: Connection;
   readonly #clock: Clock;
-  readonly #closers = new Set<(deadlineAt: number, disconnecting: boolean) => Promise<void>>();
+  readonly #closers = new Set<Closer>();
+  readonly #opening = new Set<Promise<Opened>>();
+  #closing = false;
 
   constructor(connection: Connection, clock: Clock) {
     this.#connection = connection;
@@ -34,12 +39,73 @@ export class Subscriptions {
     options: ResolvedSubscribeOptions,
     signal: AbortSignal | undefined,
   ): Promise<Opened> {
+    const opening = this.#open(driver, pattern, handler, options, signal);
+    this.#opening.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(opening);
+    }
+  }
+
+  async #open(
+    driver: Driver,
+    pattern: string,
+    handler: Handler | undefined,
+    options: ResolvedSubscribeOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<Opened> {
     signal?.throwIfAborted();
     const subscription = new Subscription(randomUUID(), pattern, options, handler, this.#host(driver));
-    let lower: DriverSubscription;
+    const lower = await this.#subscribe(driver, subscription);
+    const close = this.#closer(subscription, lower, signal);
+    if (this.#closing || this.#connection.driver !== driver) {
+      await close(this.#clock.now(), true);
+      const message = `The broker was disconnected while it subscribed to ${pattern}.`;
+      throw new BrokerError("ERR_NOT_CONNECTED", message, { driver: driver.name, topic: pattern });
+    }
+    const unsubscribe = () => close(this.#clock.now() + options.drainTimeoutMs, false);
+    const subscriber = {
+      id: subscription.id,
+      topic: pattern,
+      queue: options.queue,
+      unsubscribe,
+      [Symbol.asyncDispose]: unsubscribe,
+    };
+    if (signal?.aborted) {
+      await unsubscribe();
+      throw signal.reason;
+    }
+    return { subscription, subscriber };
+  }
+
+  /** Drains all of them at once, those too that are being opened. */
+  async closeAll(deadlineAt: number): Promise<void> {
+    this.#closing = true;
     try {
-      lower = await driver.subscribe({
-        id: subscription.id,
+      const opening = Promise.allSettled(this.#opening);
+      await this.#closeOpen(deadlineAt);
+      // Whatever is being opened closes itself when it sees that the broker closes.
+      await before(this.#clock, deadlineAt, opening);
+    } finally {
+      this.#closing = false;
+    }
+  }
+
+  async #closeOpen(deadlineAt: number): Promise<void> {
+    const results = await Promise.allSettled([...this.#closers].map((close) => close(deadlineAt, true)));
+    for (const result of results) {
+      if (result.status === "rejected") {
+        this.#connection.report(wrapError(result.reason, "ERR_DRIVER", "Closing a subscription failed"));
+      }
+    }
+  }
+
+  async #subscribe(driver: Driver, subscription: Subscription): Promise<DriverSubscription> {
+    const { id, pattern, options } = subscription;
+    try {
+      return await driver.subscribe({
+        id,
         pattern,
         queue: options.queue,
         prefetch: options.prefetch,
@@ -54,52 +120,27 @@ export class Subscriptions {
     } catch (error) {
       throw wrapError(error, "ERR_DRIVER", `Subscribing to ${pattern} failed`, { driver: driver.name, topic: pattern });
     }
-    const close = this.#closer(subscription, lower);
-    const unsubscribe = () => close(this.#clock.now() + options.drainTimeoutMs, false);
-    const subscriber = {
-      id: subscription.id,
-      topic: pattern,
-      queue: options.queue,
-      unsubscribe,
-      [Symbol.asyncDispose]: unsubscribe,
-    };
-    if (signal?.aborted) {
-      await unsubscribe();
-      throw signal.reason;
-    }
-    signal?.addEventListener(
-      "abort",
-      () => {
-        unsubscribe().catch((error: unknown) =>
-          this.#connection.report(wrapError(error, "ERR_DRIVER", `Unsubscribing from ${pattern} failed`)),
-        );
-      },
-      { once: true },
-    );
-    return { subscription, subscriber };
   }
 
-  /** Drains all of them at once. */
-  async closeAll(deadlineAt: number): Promise<void> {
-    const results = await Promise.allSettled([...this.#closers].map((close) => close(deadlineAt, true)));
-    for (const result of results) {
-      if (result.status === "rejected")
-        this.#connection.report(wrapError(result.reason, "ERR_DRIVER", "Closing a subscription failed"));
-    }
-  }
-
-  #closer(
-    subscription: Subscription,
-    lower: DriverSubscription,
-  ): (deadlineAt: number, disconnecting: boolean) => Promise<void> {
+  /** What ends a subscription, once, however often it is called; an abort of the signal calls it too. */
+  #closer(subscription: Subscription, lower: DriverSubscription, signal: AbortSignal | undefined): Closer {
+    const { pattern, options } = subscription;
     let closing: Promise<void> | undefined;
     const close = (deadlineAt: number, disconnecting: boolean) => {
-      closing ??= subscription
-        .drain(lower, Math.min(deadlineAt, this.#clock.now() + subscription.options.drainTimeoutMs), disconnecting)
-        .finally(() => this.#closers.delete(close));
+      const ownDeadlineAt = Math.min(deadlineAt, this.#clock.now() + options.drainTimeoutMs);
+      closing ??= subscription.drain(lower, ownDeadlineAt, disconnecting).finally(() => {
+        this.#closers.delete(close);
+        signal?.removeEventListener("abort", abort);
+      });
       return closing;
     };
+    const abort = () => {
+      close(Number.POSITIVE_INFINITY, false).catch((error: unknown) =>
+        this.#connection.report(wrapError(error, "ERR_DRIVER", `Unsubscribing from ${pattern} failed`)),
+      );
+    };
     this.#closers.add(close);
+    signal?.addEventListener("abort", abort, { once: true });
     return close;
   }
 

@@ -14,6 +14,7 @@ export class DeadlineList<T extends Timed> {
   #first: Timed | undefined;
   #last: Timed | undefined;
   #timer: Timer | undefined;
+  #timerDueAt = 0;
 
   constructor(clock: Clock, expired: (item: T) => void) {
     this.#clock = clock;
@@ -31,11 +32,8 @@ export class DeadlineList<T extends Timed> {
     else before.nextTimed = item;
     if (after === undefined) this.#last = item;
     else after.previousTimed = item;
-    if (this.#timer === undefined) this.#arm();
-    else if (before === undefined && after !== undefined) {
-      this.#timer.cancel();
-      this.#arm();
-    }
+    // A timer that is set for one that has left may be due later than this one.
+    if (this.#timer === undefined || deadlineAt < this.#timerDueAt) this.#arm();
   }
 
   /** Takes an item out; one that is not in the list is left alone. */
@@ -66,6 +64,8 @@ export class DeadlineList<T extends Timed> {
   #arm(): void {
     const first = this.#first;
     if (first === undefined) return;
+    this.#timer?.cancel();
+    this.#timerDueAt = first.deadlineAt;
     this.#timer = this.#clock.after(first.deadlineAt - this.#clock.now(), () => this.#fire());
   }
 

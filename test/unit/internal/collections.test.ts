@@ -140,6 +140,18 @@ describe("DeadlineList", () => {
     );
   });
 
+  test("an item whose deadline is before that of one that has left expires in time", () => {
+    const clock = new FakeClock();
+    const expired: number[] = [];
+    const list = new DeadlineList<Item>(clock, (item) => expired.push(item.name));
+    const [left, early] = [new Item(1), new Item(2)];
+    list.add(left, clock.now() + 2_000);
+    list.remove(left);
+    list.add(early, clock.now() + 50);
+    clock.advance(50);
+    expect([expired, clock.timers]).toEqual([[2], 0]);
+  });
+
   test("rest and clear stop the timer", () => {
     const clock = new FakeClock();
     const list = new DeadlineList<Item>(clock, () => expect.unreachable("a cleared item expired"));
