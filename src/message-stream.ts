@@ -42,7 +42,9 @@ export class MessageStream implements AsyncIterableIterator<Delivery>, AsyncDisp
 
   async return(): Promise<IteratorResult<Delivery>> {
     this.#done = true;
-    const source = await this.#source;
+    const source = await this.#source.catch(() => undefined);
+    // Where subscribing failed, `next` or `ready` told it, and there is nothing to leave.
+    if (source === undefined) return { done: true, value: undefined };
     const nacked = this.#last?.state === "open" ? this.#last.nack() : undefined;
     await source.unsubscribe();
     await nacked;

@@ -1,4 +1,5 @@
 import type { DriverDelivery, Outcome } from "../driver.ts";
+import type { Appointment } from "../internal/agenda.ts";
 import type { Header } from "../message.ts";
 import type { Lane } from "./lane.ts";
 import type { Member } from "./member.ts";
@@ -20,6 +21,8 @@ export class Entry implements DriverDelivery {
   firstFailureAt: number | undefined;
   /** Who has it, while it is offered or accepted. */
   member: Member | undefined;
+  /** When its delay ends, while it is delayed. */
+  delay: Appointment | undefined;
   /** Whether the message's publisher waits for this destination to take it. */
   awaited = false;
   readonly #outbox: Outbox;

@@ -43,6 +43,7 @@ export class Outbox {
   readonly #unwanted = new Unwanted();
   #watchers: (() => void)[] = [];
   #sequence = 0;
+  #closed = false;
   #sweep: Timer | undefined;
 
   constructor(options: OutboxOptions) {
@@ -113,6 +114,8 @@ export class Outbox {
     lane.members.push(member);
     const waiting = this.#unwanted.take(lane.pattern);
     for (const message of waiting.reverse()) lane.giveBack(new Entry(message, lane, this));
+    // A dead letter waits for the reader that failed on it, not for another one.
+    if (lane.kind === "standing") for (const entry of [...lane.delayed]) this.#becomeDue(entry);
     this.dispatch(lane);
   }
 
@@ -132,7 +135,7 @@ export class Outbox {
 
   /** A member has taken what it was offered. */
   accept(entry: Entry): void {
-    if (entry.state !== "offered" || entry.member === undefined) return;
+    if (this.#closed || entry.state !== "offered" || entry.member === undefined) return;
     entry.state = "accepted";
     const { member } = entry;
     member.offering = false;
@@ -143,7 +146,7 @@ export class Outbox {
   /** A member has not taken what it was offered, and wants nothing for `pauseMs`. */
   refuse(entry: Entry, pauseMs: number): void {
     const { member } = entry;
-    if (entry.state !== "offered" || member === undefined) return;
+    if (this.#closed || entry.state !== "offered" || member === undefined) return;
     this.#putBack(entry, false);
     this.#pause(member, pauseMs);
     this.#notify();
@@ -152,7 +155,7 @@ export class Outbox {
   /** A member was lost with a message in its hands: the message goes to another, at the cost of an attempt if `counted`. */
   lose(entry: Entry, counted: boolean, pauseMs: number): void {
     const { member } = entry;
-    if (member === undefined) return;
+    if (this.#closed || member === undefined) return;
     this.#putBack(entry, counted);
     this.#pause(member, pauseMs);
     this.#notify();
@@ -160,7 +163,7 @@ export class Outbox {
 
   /** Carries out what a subscription decided. An answer for a message that the member no longer holds changes nothing. */
   settle(entry: Entry, outcome: Outcome): void {
-    if (entry.member === undefined) return;
+    if (this.#closed || entry.member === undefined) return;
     if (entry.state === "offered") this.accept(entry);
     this.#detach(entry);
     const { lane } = entry;
@@ -224,8 +227,9 @@ export class Outbox {
     return true;
   }
 
-  /** Answers whoever still waits, and stops all timers. Messages stay to be counted. */
+  /** Answers whoever still waits, and stops all timers. Messages stay to be counted; answers that come later change nothing. */
   close(): void {
+    this.#closed = true;
     this.#agenda.clear();
     this.#answers.close();
     this.#sweep?.cancel();
@@ -256,7 +260,7 @@ export class Outbox {
   #admit(publication: Publication, acceptTimeoutMs: number, owner: object | undefined): void {
     const { topic } = publication;
     if (isDeadLetterTopic(topic)) this.#standingLane(topic);
-    const lanes = this.#index.match(topic);
+    const lanes = this.#wanting(topic);
     if (lanes.length === 0) {
       if (publication.mandatory) {
         publication.fail(new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic }));
@@ -267,6 +271,13 @@ export class Outbox {
     const message = this.#message(publication, publication);
     message.owner = owner;
     this.#route(message, lanes, acceptTimeoutMs);
+  }
+
+  /** The lanes that a topic's messages go to. A broadcast subscription that is leaving wants nothing new. */
+  #wanting(topic: string): readonly Lane[] {
+    const lanes = this.#index.match(topic);
+    const isStaying = (lane: Lane) => lane.kind !== "broadcast" || lane.live;
+    return lanes.every(isStaying) ? lanes : lanes.filter(isStaying);
   }
 
   #message(content: MessageContent, publication?: Publication): OutboxMessage {
@@ -319,12 +330,19 @@ export class Outbox {
     const { lane } = entry;
     entry.state = "delayed";
     lane.delayed.add(entry);
-    this.#agenda.at(this.#options.clock.now() + delayMs, () => {
-      if (!lane.delayed.delete(entry)) return;
-      entry.state = "ready";
-      lane.due.push(entry);
+    const appointment = this.#agenda.at(this.#options.clock.now() + delayMs, () => {
+      // A reader that came earlier may have had it, and failed again, since.
+      if (entry.delay !== appointment) return;
+      this.#becomeDue(entry);
       this.dispatch(lane);
     });
+    entry.delay = appointment;
+  }
+
+  #becomeDue(entry: Entry): void {
+    if (!entry.lane.delayed.delete(entry)) return;
+    entry.state = "ready";
+    entry.lane.due.push(entry);
   }
 
   #moveToDeadLetters(entry: Entry, dead: Dead, to: string): void {
@@ -339,7 +357,7 @@ export class Outbox {
     if (isDeadLetterTopic(to)) this.#standingLane(to);
     const letter = this.#message({ topic: to, id, key, header, body, bytes: messageBytes(header, body), origin });
     letter.owner = message.owner;
-    this.#route(letter, this.#index.match(to), 0);
+    this.#route(letter, this.#wanting(to), 0);
   }
 
   #finish(entry: Entry): void {
