@@ -61,8 +61,11 @@ export class Subscriptions {
     const close = this.#closer(subscription, lower, signal);
     if (this.#closing || this.#connection.driver !== driver) {
       await close(this.#clock.now(), true);
-      const message = `The broker was disconnected while it subscribed to ${pattern}.`;
-      throw new BrokerError("ERR_NOT_CONNECTED", message, { driver: driver.name, topic: pattern });
+      // An iterator simply ends, as one that was open does; whoever waits for `subscribe` must not think that it is.
+      if (handler !== undefined) {
+        const message = `The broker was disconnected while it subscribed to ${pattern}.`;
+        throw new BrokerError("ERR_NOT_CONNECTED", message, { driver: driver.name, topic: pattern });
+      }
     }
     const unsubscribe = () => close(this.#clock.now() + options.drainTimeoutMs, false);
     const subscriber = {
