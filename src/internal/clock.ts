@@ -9,6 +9,8 @@ export interface Clock {
   now(): number;
   /** Calls `run` once, `delayMs` milliseconds from now. A pending timer keeps the process alive. */
   after(delayMs: number, run: () => void): Timer;
+  /** What spreads the delays of retries, from 0 to below 1. Default `Math.random`; a virtual clock wants exact delays. */
+  readonly random?: () => number;
 }
 
 /** The longest delay that Node's timers keep; a longer one would fire at once. */
