@@ -100,6 +100,11 @@ export const ERROR_CODES = {
     scope: "message",
     summary: "The body is not what the decoder expects.",
   },
+  ERR_INVALID_PAYLOAD: {
+    retryable: false,
+    scope: "message",
+    summary: "The payload is not what the topic's schema allows.",
+  },
   ERR_STALE_DELIVERY: {
     retryable: false,
     scope: "message",
@@ -109,6 +114,11 @@ export const ERROR_CODES = {
     retryable: true,
     scope: "message",
     summary: "A handler threw, or did not settle in time.",
+  },
+  ERR_CIRCUIT_OPEN: {
+    retryable: true,
+    scope: "message",
+    summary: "A circuit breaker refused the call: too many before it had failed.",
   },
   ERR_DEAD_LETTER: {
     retryable: true,

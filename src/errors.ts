@@ -17,6 +17,8 @@ export interface BrokerErrorOptions {
   scope?: ErrorScope;
   /** How many messages are concerned (`ERR_UNDELIVERED`). */
   count?: number;
+  /** When trying again may help, in milliseconds from now: thrown by a handler, it takes the place of the backoff. */
+  retryAfterMs?: number;
 }
 
 /**
@@ -37,6 +39,8 @@ export class BrokerError extends Error {
   readonly topic?: string;
   /** How many messages are concerned, where that is known. */
   readonly count?: number;
+  /** When trying again may help, in milliseconds from when it was thrown, where that is known. */
+  readonly retryAfterMs?: number;
 
   constructor(code: ErrorCode, message: string, options: BrokerErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -47,6 +51,7 @@ export class BrokerError extends Error {
     if (options.driver !== undefined) this.driver = options.driver;
     if (options.topic !== undefined) this.topic = options.topic;
     if (options.count !== undefined) this.count = options.count;
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
     Object.defineProperty(this, BRAND, { value: true });
   }
 
@@ -72,9 +77,11 @@ export class NonRetryableError extends Error {
   }
 }
 
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["ERR_UNDECODABLE", "ERR_INVALID_PAYLOAD"]);
+
 /** Whether a handler's error makes further attempts useless. */
 export function isFinal(error: unknown): boolean {
-  return error instanceof NonRetryableError || (error instanceof BrokerError && error.code === "ERR_UNDECODABLE");
+  return error instanceof NonRetryableError || (error instanceof BrokerError && FINAL_CODES.has(error.code));
 }
 
 /** Wraps what a driver threw, once: a `BrokerError` passes through unchanged. */

@@ -19,6 +19,21 @@ export type { Header, Message, MessageInput } from "./message.ts";
 export type { MessageStream } from "./message-stream.ts";
 export type { Publisher, PublisherPublishOptions } from "./publisher.ts";
 export type { Receipt, ReceiptState } from "./receipt.ts";
+export type { Context } from "./service/context.ts";
+export { createService } from "./service/create-service.ts";
+export type { ServiceHandler } from "./service/handlers.ts";
+export type {
+  Middleware,
+  Next,
+  PublishContext,
+  PublishMiddleware,
+  SubscribeContext,
+  SubscribeMiddleware,
+} from "./service/middleware.ts";
+export type { ServicePublisher, ServicePublishOptions } from "./service/publisher.ts";
+export type { HandlerObject, Service, ServiceStatus, ServiceSubscription } from "./service/service.ts";
+export type { Hook, ServiceOptions, ServiceSubscribeOptions } from "./service/service-options.ts";
+export { type Topic, topic } from "./service/topic.ts";
 export type { Subscriber } from "./subscriber.ts";
 export { matchesTopic } from "./topics.ts";
 export { Broker, createBroker };

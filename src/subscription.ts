@@ -203,10 +203,8 @@ export class Subscription implements DeliveryOwner {
     );
     if (delivery.state !== "open") return this.#free(delivery);
     delivery.state = "settled";
-    void this.decide(
-      delivery,
-      isFinal(error) ? { kind: "reject", reason } : { kind: "nack", delayMs: undefined, reason },
-    );
+    const delayMs = error instanceof BrokerError ? error.retryAfterMs : undefined;
+    void this.decide(delivery, isFinal(error) ? { kind: "reject", reason } : { kind: "nack", delayMs, reason });
   }
 
   #timedOut(delivery: RunningDelivery): void {

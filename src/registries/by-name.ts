@@ -46,3 +46,11 @@ export async function registryByName(name: string, address?: string): Promise<Re
   }
   return found.open(address);
 }
+
+/**
+ * The registry that an option means: one given, or one by name.
+ * @throws BrokerError as `registryByName`
+ */
+export async function openRegistry(registry: Registry | string, address: string | undefined): Promise<Registry> {
+  return typeof registry === "string" ? registryByName(registry, address) : registry;
+}

@@ -2,19 +2,23 @@ import { describe, expect, test } from "vitest";
 import { filesUnder, type Import, importsOf, ROOT } from "./tree.ts";
 
 /** The core files that put the rooms together. They alone know codecs, and drivers and registries by lazy import. */
-const ASSEMBLY = new Set(["src/index.ts", "src/create-broker.ts", "src/schemes.ts"]);
+const ASSEMBLY = new Set(["src/create-broker.ts", "src/schemes.ts"]);
+
+/** What users import: it gathers the rooms, and no room imports it. */
+const ROOT_MODULE = "src/index.ts";
 
 /** Which rooms a room may import from, beside itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   internal: [],
   core: ["internal"],
   assembly: ["internal", "core", "codecs"],
+  root: ["internal", "core", "assembly", "codecs", "service"],
   codecs: ["internal", "core"],
   registries: ["internal", "core"],
   outbox: ["internal", "core"],
   drivers: ["internal", "core", "codecs", "registries", "outbox"],
   service: ["internal", "core", "assembly", "codecs", "registries"],
-  testing: ["internal", "core", "assembly", "drivers/memory"],
+  testing: ["internal", "core", "assembly", "codecs", "drivers/memory"],
   cli: ["internal", "core", "assembly", "codecs", "registries", "service"],
   dashboard: ["internal", "core", "assembly", "codecs", "registries", "service"],
 };
@@ -29,10 +33,12 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli"],
   picocolors: ["cli"],
   "cli-table3": ["cli"],
+  "@standard-schema/spec": ["service"],
 };
 
 function roomOf(path: string): string {
   if (ASSEMBLY.has(path)) return "assembly";
+  if (path === ROOT_MODULE) return "root";
   const [, folder = "", file] = path.split("/");
   return file === undefined ? "core" : folder;
 }

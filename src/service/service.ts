@@ -1,0 +1,441 @@
+import { randomUUID } from "node:crypto";
+import { Broker } from "../broker.ts";
+import type { Codec } from "../codec.ts";
+import { createBroker } from "../create-broker.ts";
+import type { Delivery } from "../delivery.ts";
+import { BrokerError, wrapError } from "../errors.ts";
+import { deferred } from "../internal/deferred.ts";
+import { defaultLogger } from "../logger.ts";
+import { openRegistry } from "../registries/by-name.ts";
+import type { Registry, Service as ServiceRecord } from "../registry.ts";
+import type { Subscriber } from "../subscriber.ts";
+import { Codecs } from "./codecs.ts";
+import { MessageContext } from "./context.ts";
+import { subscriberEndpoint } from "./endpoints.ts";
+import { allOf, type NamedHandler, namedHandlers, type ServiceHandler } from "./handlers.ts";
+import { compose, type Middleware, type PublishMiddleware, type SubscribeMiddleware } from "./middleware.ts";
+import { ServicePublisher } from "./publisher.ts";
+import { ServiceRegistration } from "./registration.ts";
+import { checkServiceOptions, runHooks, type ServiceOptions, type ServiceSubscribeOptions } from "./service-options.ts";
+import { settingsHelp } from "./settings/help.ts";
+import { resolveSettings } from "./settings/resolve-settings.ts";
+import { releaseBroker, useBroker } from "./shared-brokers.ts";
+import { onStopSignal } from "./signals.ts";
+import { asTopic, type Topic } from "./topic.ts";
+
+/** An object whose methods handle messages: not a function, which is a handler itself. */
+export type HandlerObject<Target extends object> = Target extends (...parameters: never) => unknown ? never : Target;
+
+/** A subscription of a service. */
+export interface ServiceSubscription {
+  readonly topic: string;
+  readonly queue: string | undefined;
+  /** Resolves when it is subscribed: for one made before the start, when the service has started. Rejects where that fails. */
+  ready(): Promise<void>;
+  /** Drains and ends it. Idempotent. */
+  unsubscribe(): Promise<void>;
+}
+
+/** Where a service is in its life. */
+export type ServiceStatus = "idle" | "starting" | "started" | "stopping" | "stopped";
+
+interface Definition {
+  readonly topic: Topic;
+  readonly handlers: readonly NamedHandler[];
+  readonly options: ServiceSubscribeOptions;
+  readonly subscribed: ReturnType<typeof deferred<void>>;
+  subscriber: Subscriber | undefined;
+}
+
+/** A program with a name, that subscribes, publishes, can be found, is configured from outside and stops cleanly. */
+export class Service implements AsyncDisposable {
+  readonly #definitions = new Set<Definition>();
+  readonly #subscribeMiddleware: SubscribeMiddleware[] = [];
+  readonly #publishMiddleware: PublishMiddleware[] = [];
+  readonly #id: string = randomUUID();
+  #options: ServiceOptions;
+  #codecs: Codecs;
+  #broker: Broker | undefined;
+  #registration: ServiceRegistration | undefined;
+  #status: ServiceStatus = "idle";
+  /** Whether what is subscribed now is made at once: the start has begun to make what it found, and nothing has ended that. */
+  #subscribing = false;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #ended = deferred<void>();
+
+  constructor(options: ServiceOptions) {
+    checkServiceOptions(options);
+    if (options.broker instanceof Broker && options.brokerOptions !== undefined) {
+      throw new BrokerError(
+        "ERR_INVALID_OPTION",
+        "brokerOptions go with a broker that the service makes, not with one that is made already.",
+      );
+    }
+    this.#options = { ...options };
+    this.#codecs = this.#makeCodecs();
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get version(): string {
+    return this.#options.version ?? "latest";
+  }
+
+  /** Which instance this is. */
+  get id(): string {
+    return this.#options.id ?? this.#id;
+  }
+
+  get status(): ServiceStatus {
+    return this.#status;
+  }
+
+  /** The broker in use: the one given, or one that the service makes of its options when first asked. */
+  get broker(): Broker {
+    this.#broker ??= this.#makeBroker();
+    return this.#broker;
+  }
+
+  /**
+   * Takes settings from the environment (`TIDINGS_*`, then go-micro's `MICRO_*`) and from the command line, the later winning
+   * over what the code says. Flags that it does not know are the program's own. `--help` prints the flags and ends the process.
+   * @throws BrokerError `ERR_INVALID_OPTION` that names the flag or variable and what is allowed; `ERR_CONNECTED` after the start
+   */
+  async init(argv: readonly string[] = process.argv.slice(2), env: NodeJS.ProcessEnv = process.env): Promise<void> {
+    if (this.#status !== "idle")
+      throw new BrokerError("ERR_CONNECTED", "A service takes settings only before it starts.");
+    const given = this.#options;
+    // An address alone is that of the broker named in the code.
+    const named = typeof given.broker === "string" ? given.broker : given.broker?.name;
+    const { settings, help } = resolveSettings(argv, env, {
+      broker: given.broker instanceof Broker ? undefined : named,
+    });
+    if (help) {
+      process.stdout.write(`${this.name} ${this.version}\n\n${settingsHelp()}`);
+      process.exit(0);
+    }
+    const { broker, brokerOptions, ...rest } = settings;
+    const asked = broker !== undefined || Object.keys(brokerOptions).length > 0;
+    this.#options = {
+      ...given,
+      ...rest,
+      ...(rest.metadata === undefined ? {} : { metadata: { ...given.metadata, ...rest.metadata } }),
+    };
+    if (given.broker instanceof Broker) {
+      // A broker made by the program may be shared with others: only the program can replace it.
+      if (asked) this.#warn("Settings for the broker are not used: the program made its broker itself.");
+      return;
+    }
+    // Named in any case: `createBroker` would look into the process's own environment, which may not be the one given here.
+    this.#options.broker = broker ?? given.broker ?? "http";
+    this.#options.brokerOptions = { ...given.brokerOptions, ...brokerOptions };
+    if (brokerOptions.registry !== undefined) this.#options.registry = brokerOptions.registry;
+    this.#broker = undefined;
+    this.#codecs = this.#makeCodecs();
+  }
+
+  /**
+   * Subscribes a handler, or every method of an object, to a topic or pattern: when the service starts, or at once if it has.
+   * A payload that cannot be decoded, or that the topic's schema refuses, becomes a dead letter without a handler start.
+   * @throws BrokerError `ERR_INVALID_TOPIC`, `ERR_INVALID_OPTION`
+   */
+  subscribe<Input, Output>(
+    on: Topic<Input, Output>,
+    handler: ServiceHandler<NoInfer<Output>>,
+    options?: ServiceSubscribeOptions,
+  ): ServiceSubscription;
+  // biome-ignore lint/suspicious/noExplicitAny: without a schema the payload is whatever the handler says that it is
+  subscribe<Payload = any>(
+    on: string,
+    handler: ServiceHandler<Payload>,
+    options?: ServiceSubscribeOptions,
+  ): ServiceSubscription;
+  subscribe<Target extends object>(
+    on: string | Topic,
+    handlers: HandlerObject<Target>,
+    options?: ServiceSubscribeOptions,
+  ): ServiceSubscription;
+  subscribe(on: string | Topic, given: unknown, options: ServiceSubscribeOptions = {}): ServiceSubscription {
+    const { methods, ...rest } = options;
+    const subscribed = deferred<void>();
+    subscribed.promise.catch(() => {
+      // Told by `start`, or by the error hook; whoever waits for `ready` hears it there too.
+    });
+    const definition: Definition = {
+      topic: asTopic(on),
+      handlers: namedHandlers(given, methods),
+      options: rest,
+      subscribed,
+      subscriber: undefined,
+    };
+    this.#definitions.add(definition);
+    if (this.#subscribing) void this.#subscribeLate(definition);
+    return {
+      topic: definition.topic.name,
+      queue: options.queue,
+      ready: () => subscribed.promise,
+      unsubscribe: async () => {
+        if (!this.#definitions.delete(definition)) return;
+        // One that is on its way ends itself when it arrives.
+        if (this.#subscribing) await subscribed.promise.catch(() => {});
+        await definition.subscriber?.unsubscribe();
+        await this.#registration?.update();
+      },
+    };
+  }
+
+  /**
+   * A publisher to one topic; it works once the service has started.
+   * @param options `codec`: what encodes its payloads. Default: the service's standard one.
+   * @throws BrokerError `ERR_INVALID_TOPIC`, also for a pattern
+   */
+  publisher<Input>(to: Topic<Input, unknown>, options?: { codec?: Codec }): ServicePublisher<Input>;
+  // biome-ignore lint/suspicious/noExplicitAny: without a schema the payload is whatever the program says that it is
+  publisher<Payload = any>(to: string, options?: { codec?: Codec }): ServicePublisher<Payload>;
+  publisher(to: string | Topic, options: { codec?: Codec } = {}): ServicePublisher {
+    return new ServicePublisher(
+      asTopic(to),
+      options.codec ?? this.#codecs.standard,
+      this.#publishMiddleware,
+      () => this.broker,
+    );
+  }
+
+  /**
+   * Adds middleware, the first outermost: a function around every handler, or an object with one for either side.
+   * @throws BrokerError `ERR_CONNECTED` after the start, `ERR_INVALID_OPTION`
+   */
+  use(...middleware: readonly Middleware[]): this {
+    if (this.#status !== "idle")
+      throw new BrokerError("ERR_CONNECTED", "Middleware is added before the service starts.");
+    for (const one of middleware) {
+      const { subscribe, publish } = typeof one === "function" ? { subscribe: one, publish: undefined } : one;
+      if (subscribe === undefined && publish === undefined)
+        throw new BrokerError(
+          "ERR_INVALID_OPTION",
+          "A middleware is a function, or an object with subscribe or publish.",
+        );
+      if (subscribe !== undefined) this.#subscribeMiddleware.push(subscribe);
+      if (publish !== undefined) this.#publishMiddleware.push(publish);
+    }
+    return this;
+  }
+
+  /**
+   * Connects, subscribes and registers; resolves when all of that is done. Starting twice is harmless. Where it fails, what was
+   * begun is undone.
+   * @throws what connecting, subscribing, registering or a hook threw
+   */
+  start(): Promise<void> {
+    if (this.#status === "started") return Promise.resolve();
+    if (this.#status === "stopping")
+      return Promise.reject(
+        new BrokerError("ERR_CONNECTED", "The service is stopping; wait for that before starting it again."),
+      );
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  /**
+   * Leaves the registry, drains its subscriptions, and closes the broker unless another service still uses it. Idempotent.
+   * @throws BrokerError `ERR_UNDELIVERED` as `broker.disconnect`, or what a hook threw; the service is stopped all the same
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop().finally(() => {
+      this.#stopping = undefined;
+    });
+    return this.#stopping;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /**
+   * Starts if it has not, and runs until SIGINT, SIGTERM or `stop`, then stops; resolves when it has. A second signal ends the
+   * process at once.
+   * @throws what starting or stopping threw
+   */
+  async run(): Promise<void> {
+    const alive = setInterval(() => {}, 2 ** 30);
+    const forget = onStopSignal(() => {
+      this.stop().catch(() => {
+        // Told by the end of the service, which `run` waits for.
+      });
+    });
+    try {
+      await this.start();
+      await this.#ended.promise;
+    } finally {
+      clearInterval(alive);
+      forget();
+    }
+  }
+
+  async #start(): Promise<void> {
+    this.#status = "starting";
+    this.#ended = deferred<void>();
+    this.#ended.promise.catch(() => {
+      // Told by `stop` to its caller; `run` hears it here.
+    });
+    const { broker } = this;
+    useBroker(broker);
+    try {
+      await runHooks(this.#options.beforeStart);
+      await broker.connect();
+      this.#subscribing = true;
+      await Promise.all([...this.#definitions].map((definition) => this.#open(definition)));
+      this.#registration = await this.#register();
+      await runHooks(this.#options.afterStart);
+      this.#status = "started";
+    } catch (error) {
+      await this.#close().catch((second: unknown) => this.#report(second, "Undoing a failed start failed"));
+      this.#status = "idle";
+      throw error;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#starting !== undefined) {
+      await this.#starting.catch(() => {
+        // Told by `start`; what it had begun is undone.
+      });
+    }
+    if (this.#status !== "started") return;
+    this.#status = "stopping";
+    const errors: unknown[] = [];
+    for (const step of [
+      () => runHooks(this.#options.beforeStop),
+      () => this.#close(),
+      () => runHooks(this.#options.afterStop),
+    ]) {
+      try {
+        await step();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    this.#status = "stopped";
+    if (errors.length === 0) return this.#ended.resolve();
+    for (const error of errors.slice(1)) this.#report(error, "Stopping failed");
+    this.#ended.reject(errors[0]);
+    throw errors[0];
+  }
+
+  /** Out of the registry first, so that nobody counts on a service that drains. */
+  async #close(): Promise<void> {
+    this.#subscribing = false;
+    try {
+      await this.#registration?.stop();
+    } catch (error) {
+      this.#report(error, "Leaving the registry failed; the record ends with its TTL");
+    }
+    this.#registration = undefined;
+    const subscribers = [...this.#definitions].flatMap(({ subscriber }) =>
+      subscriber === undefined ? [] : [subscriber],
+    );
+    for (const definition of this.#definitions) definition.subscriber = undefined;
+    if (this.broker.status !== "closed") await Promise.all(subscribers.map((subscriber) => subscriber.unsubscribe()));
+    await releaseBroker(this.broker);
+  }
+
+  async #open(definition: Definition): Promise<void> {
+    const { topic: on, handlers, options, subscribed } = definition;
+    const handle = allOf(handlers);
+    const run = compose<MessageContext, unknown>(this.#subscribeMiddleware, async (context) =>
+      handle(await context.payload(), context),
+    );
+    const subscription = options.queue === undefined ? randomUUID() : JSON.stringify([on.name, options.queue]);
+    const host = { codecs: this.#codecs, publisher: (to: string | Topic) => this.publisher(to as Topic) };
+    try {
+      const subscriber = await this.broker.subscribe(
+        on.name,
+        (delivery: Delivery) => run(new MessageContext(delivery, on, options.queue, subscription, host)),
+        options,
+      );
+      if (this.#subscribing && this.#definitions.has(definition)) definition.subscriber = subscriber;
+      else await subscriber.unsubscribe();
+      subscribed.resolve();
+    } catch (error) {
+      subscribed.reject(error);
+      throw error;
+    }
+  }
+
+  async #subscribeLate(definition: Definition): Promise<void> {
+    try {
+      await this.#open(definition);
+      // During the start the record may have been made without it.
+      await this.#starting?.catch(() => {});
+      await this.#registration?.update();
+    } catch (error) {
+      this.#definitions.delete(definition);
+      this.#report(error, `Subscribing to ${definition.topic.name} failed`);
+    }
+  }
+
+  async #register(): Promise<ServiceRegistration> {
+    const { registerTtlMs, registerIntervalMs, registerCheck } = this.#options;
+    const { broker } = this;
+    const { registry: asked = broker.options.registry } = this.#options;
+    // A broker that never leaves the process has nobody outside who could look its services up.
+    const registry = await openRegistry(
+      asked ?? (broker.capabilities.processes ? "local" : "memory"),
+      broker.options.registryAddress,
+    );
+    const registration = new ServiceRegistration(registry, () => this.#record(registry), {
+      registerTtlMs,
+      registerIntervalMs,
+      registerCheck,
+      onError: (error) => this.#report(error, "Registering failed"),
+    });
+    await registration.start();
+    return registration;
+  }
+
+  #record(registry: Registry): ServiceRecord {
+    const { broker, name, version } = this;
+    const endpoints = [...this.#definitions].flatMap(({ topic: on, handlers, options }) =>
+      handlers.map((handler) => subscriberEndpoint(handler.name, on.name, options.queue, on.schema)),
+    );
+    const metadata = { ...this.#options.metadata, broker: broker.name, registry: registry.name };
+    return {
+      name,
+      version,
+      metadata: {},
+      endpoints,
+      nodes: [{ id: `${name}-${this.id}`, address: broker.address, metadata }],
+    };
+  }
+
+  #makeBroker(): Broker {
+    const { broker, brokerOptions = {}, registry, onError } = this.#options;
+    if (broker instanceof Broker) return broker;
+    return createBroker(broker, {
+      ...(registry === undefined ? {} : { registry }),
+      ...(onError === undefined ? {} : { onError }),
+      ...brokerOptions,
+    });
+  }
+
+  #makeCodecs(): Codecs {
+    const { broker, brokerOptions, codecs = [] } = this.#options;
+    return new Codecs(broker instanceof Broker ? broker.options.codec : brokerOptions?.codec, codecs);
+  }
+
+  #warn(message: string): void {
+    (this.broker.options.logger ?? defaultLogger).warn({ service: this.name }, message);
+  }
+
+  #report(error: unknown, context: string): void {
+    const wrapped = wrapError(error, "ERR_DRIVER", context);
+    const onError = this.#options.onError ?? this.broker.options.onError;
+    if (onError !== undefined) onError(wrapped);
+    else (this.broker.options.logger ?? defaultLogger).error({ service: this.name, error: wrapped }, wrapped.message);
+  }
+}
