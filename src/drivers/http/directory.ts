@@ -36,6 +36,12 @@ export interface DirectoryParts {
   onError(error: BrokerError): void;
 }
 
+/** When a subscription left, and whether it said so itself: its id will not come back then. */
+interface Left {
+  readonly at: number;
+  readonly forGood: boolean;
+}
+
 interface Known {
   readonly subscription: RemoteSubscription;
   readonly member: Member;
@@ -46,8 +52,8 @@ interface Known {
 export class Directory {
   readonly #parts: DirectoryParts;
   readonly #known = new Map<string, Known>();
-  /** Subscriptions that left, and when. */
-  readonly #left = new Map<string, number>();
+  /** Subscriptions that left, by node id. */
+  readonly #left = new Map<string, Left>();
   #watcher: Watcher | undefined;
   #resync: Timer | undefined;
   #closed = false;
@@ -77,8 +83,8 @@ export class Directory {
     );
   }
 
-  /** Adds what a record says. */
-  add(service: Service): void {
+  /** Adds what a record says, that was read at `seenAt` or is told just now. */
+  add(service: Service, seenAt: number = Number.POSITIVE_INFINITY): void {
     if (this.#closed) return;
     for (const node of service.nodes) {
       if (service.name === SERVICE_NAMES.queues) {
@@ -86,7 +92,8 @@ export class Directory {
         if (queue !== undefined) this.addQueue(queue);
       } else {
         const subscription = readSubscription(service, node);
-        if (subscription !== undefined) this.#addSubscription(subscription);
+        if (subscription !== undefined && !this.#hasLeft(subscription.nodeId, seenAt))
+          this.#addSubscription(subscription);
       }
     }
   }
@@ -107,9 +114,11 @@ export class Directory {
   /**
    * A subscription left: nothing more is offered to it. What it holds it may still answer for; a queue's messages go to
    * the other members, and a broadcast subscription's are given up.
+   * @param forGood whether it ended. Otherwise only its record is gone, and may come back: go-micro uses an id again, and
+   * a process that could not refresh its record in time registers anew.
    */
-  remove(nodeId: string): void {
-    this.#left.set(nodeId, this.#parts.clock.now());
+  remove(nodeId: string, forGood: boolean): void {
+    this.#left.set(nodeId, { at: this.#parts.clock.now(), forGood });
     const known = this.#known.get(nodeId);
     if (known === undefined) return;
     this.#known.delete(nodeId);
@@ -120,7 +129,7 @@ export class Directory {
     const { outbox } = this.#parts;
     const leave = () => {
       outbox.removeMember(member, false);
-      if (lane.kind === "broadcast") outbox.removeLane(lane, "its subscriber is gone");
+      if (lane.kind === "broadcast" && lane.members.length === 0) outbox.removeLane(lane, "its subscriber is gone");
     };
     if (member.entries.size === 0) leave();
     else void outbox.when(() => member.entries.size === 0).then(leave);
@@ -128,10 +137,19 @@ export class Directory {
       for (const entry of [...lane.ready, ...lane.due, ...lane.delayed]) outbox.giveUp(entry, "its subscriber is gone");
   }
 
+  // A look-up that was on its way may still name it, and so may its record until it is removed.
+  #hasLeft(nodeId: string, seenAt: number): boolean {
+    const left = this.#left.get(nodeId);
+    if (left === undefined) return false;
+    if (left.forGood || left.at >= seenAt) return true;
+    this.#left.delete(nodeId);
+    return false;
+  }
+
   #addSubscription(subscription: RemoteSubscription): void {
     const { nodeId, pattern, queue, address, peerId, ackTimeoutMs } = subscription;
     const { outbox, peers, onError, goMicro } = this.#parts;
-    if (peerId === this.#parts.peerId || this.#known.has(nodeId) || this.#left.has(nodeId)) return;
+    if (peerId === this.#parts.peerId || this.#known.has(nodeId)) return;
     if (peerId === undefined && !goMicro) return;
     if (!isValid(pattern, queue)) return;
     const carrier =
@@ -139,7 +157,7 @@ export class Directory {
         ? new GoCarrier(nodeId, peers.at(address, false), outbox, onError)
         : new RemoteCarrier(nodeId, peers.at(address, true), ackTimeoutMs, {
             outbox,
-            onGone: (id) => this.remove(id),
+            onGone: (id) => this.remove(id, true),
             onError,
           });
     const member = new Member(nodeId, REMOTE_WINDOW, carrier);
@@ -151,7 +169,7 @@ export class Directory {
     if (!WATCHED.has(service.name)) return;
     if (action !== "delete") return this.add(service);
     for (const node of service.nodes) {
-      if (service.name !== SERVICE_NAMES.queues) this.remove(node.id);
+      if (service.name !== SERVICE_NAMES.queues) this.remove(node.id, false);
       else {
         const queue = readQueue(node);
         if (queue !== undefined) this.removeQueue(queue, "its queue is gone");
@@ -160,13 +178,15 @@ export class Directory {
   }
 
   async #readAll(): Promise<void> {
-    const { cache, clock } = this.#parts;
+    const { registry, clock } = this.#parts;
     const startedAt = clock.now();
-    const services = (await Promise.all([...WATCHED].map((name) => cache.getService(name)))).flat();
-    for (const service of services) this.add(service);
+    // Not from the cache: it may not have heard yet of a subscription that its process has told of already.
+    const services = (await Promise.all([...WATCHED].map((name) => registry.getService(name)))).flat();
+    for (const service of services) this.add(service, startedAt);
     const named = new Set(services.flatMap(({ nodes }) => nodes.map((node) => node.id)));
-    for (const [nodeId, { since }] of this.#known) if (since < startedAt && !named.has(nodeId)) this.remove(nodeId);
-    for (const [nodeId, leftAt] of this.#left) if (leftAt + FORGET_MS < startedAt) this.#left.delete(nodeId);
+    for (const [nodeId, { since }] of this.#known)
+      if (since < startedAt && !named.has(nodeId)) this.remove(nodeId, false);
+    for (const [nodeId, { at }] of this.#left) if (at + FORGET_MS < startedAt) this.#left.delete(nodeId);
   }
 
   #armResync(): void {

@@ -1,5 +1,3 @@
-import { Deque } from "../../internal/deque.ts";
-
 /** A place asked for in a {@link Gate}. */
 export interface Ticket {
   /** Stops waiting. Has no effect once the place was given. */
@@ -9,7 +7,8 @@ export interface Ticket {
 /** The places of one subscription, its prefetch: whoever delivers to it, from this process or another, waits in one line. */
 export class Gate {
   readonly #places: number;
-  readonly #line = new Deque<{ waiting: boolean; readonly enter: () => void; readonly refuse: () => void }>();
+  /** Who waits, in order. Whoever stops waiting leaves it at once: they may be many while no place becomes free. */
+  readonly #line = new Set<{ readonly enter: () => void; readonly refuse: () => void }>();
   #taken = 0;
   #closed = false;
 
@@ -19,17 +18,13 @@ export class Gate {
 
   /** Calls `enter` when there is a place, which is taken then; calls `refuse` if the gate closes before. Either may come at once. */
   ask(enter: () => void, refuse: () => void): Ticket {
-    const place = { waiting: true, enter, refuse };
+    const place = { enter, refuse };
     if (this.#closed) refuse();
     else {
-      this.#line.push(place);
+      this.#line.add(place);
       this.#admit();
     }
-    return {
-      cancel: () => {
-        place.waiting = false;
-      },
-    };
+    return { cancel: () => void this.#line.delete(place) };
   }
 
   /** Gives a place back. */
@@ -41,15 +36,15 @@ export class Gate {
   /** Refuses everybody who waits or asks from now on. */
   close(): void {
     this.#closed = true;
-    for (const place of this.#line.drain()) if (place.waiting) place.refuse();
+    const line = [...this.#line];
+    this.#line.clear();
+    for (const { refuse } of line) refuse();
   }
 
   #admit(): void {
-    while (!this.#closed && this.#taken < this.#places) {
-      const place = this.#line.shift();
-      if (place === undefined) return;
-      if (!place.waiting) continue;
-      place.waiting = false;
+    for (const place of this.#line) {
+      if (this.#closed || this.#taken >= this.#places) return;
+      this.#line.delete(place);
       this.#taken += 1;
       place.enter();
     }

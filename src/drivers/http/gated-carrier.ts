@@ -9,12 +9,18 @@ import type { Gate } from "./gate.ts";
 export function gatedCarrier(outbox: Outbox, request: SubscribeRequest, gate: Gate): Carrier {
   return {
     offer(entry) {
+      const { member } = entry;
+      // While it waited in line, its queue may have been removed.
+      const isOffered = () => entry.state === "offered" && entry.member === member;
       gate.ask(
         () => {
+          if (!isOffered()) return gate.leave();
           outbox.accept(entry);
           request.deliver(new GatedDelivery(entry, gate));
         },
-        () => outbox.refuse(entry, 0),
+        () => {
+          if (isOffered()) outbox.refuse(entry, 0);
+        },
       );
       // Told by `accept`, which may have happened already: a second word changes nothing.
       return false;

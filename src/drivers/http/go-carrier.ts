@@ -35,18 +35,21 @@ export class GoCarrier implements Carrier {
     const { message } = entry;
     const header = { ...message.header, "Micro-Topic": message.topic };
     const request = {
-      path: `/?id=${new URLSearchParams({ id: this.#nodeId }).toString().slice("id=".length)}`,
+      path: `/?id=${queryEscape(this.#nodeId)}`,
       headers: { "Content-Type": "application/json" },
       body: writeEnvelope(header, message.body),
       timeoutMs: ANSWER_TIMEOUT_MS,
     };
     this.#peer.send(request).then(
       () => {
+        if (this.#peer.closed) return;
         this.#failures = 0;
         this.#outbox.accept(entry);
         this.#outbox.settle(entry, ACK);
       },
       (error: unknown) => {
+        // This broker has disconnected, and has counted what it gave up.
+        if (this.#peer.closed) return;
         const pauseMs = Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** Math.min(this.#failures, 10));
         this.#failures += 1;
         this.#outbox.refuse(entry, pauseMs);
@@ -61,4 +64,12 @@ export class GoCarrier implements Carrier {
     );
     return false;
   }
+}
+
+/** As Go's `url.QueryEscape`: everything but letters, digits and `-_.~` is escaped, and a space is a plus sign. */
+function queryEscape(text: string): string {
+  const escaped = encodeURIComponent(text.toWellFormed());
+  return escaped
+    .replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll("%20", "+");
 }

@@ -59,6 +59,8 @@ class HttpDriver implements Driver<undefined> {
   readonly native = undefined;
   readonly #options: HttpOptions;
   #session: HttpSession | undefined;
+  /** Ends what waits for a session that is over. */
+  #ended = new AbortController();
   #context: DriverContext | undefined;
 
   constructor(options: HttpOptions) {
@@ -106,7 +108,7 @@ class HttpDriver implements Driver<undefined> {
     const { outbox } = this.#open();
     await abortable(
       outbox.when(() => outbox.messages === 0),
-      signal,
+      AbortSignal.any([signal, this.#ended.signal]),
     );
   }
 
@@ -122,6 +124,8 @@ class HttpDriver implements Driver<undefined> {
     );
     const lost = session.abandoned + outbox.messages;
     this.#session = undefined;
+    this.#ended.abort(new BrokerError("ERR_NOT_CONNECTED", "The broker was disconnected before all was delivered."));
+    this.#ended = new AbortController();
     await session.close();
     if (lost === 0) return;
     throw new BrokerError(

@@ -24,6 +24,8 @@ export interface LinkRequest {
   onProcessing?: () => void;
   /** Give up after this long without a word: a connection, a `102` or the final answer, in milliseconds. */
   readonly timeoutMs: number;
+  /** The same until the first `102`. Default `timeoutMs`. */
+  readonly acceptTimeoutMs?: number;
 }
 
 /** The final answer to a {@link LinkRequest}. */
@@ -78,6 +80,7 @@ export class Link {
     return new Promise((resolve, reject) => {
       if (this.#broken) throw networkError("ECONNRESET", "the connection was lost");
       const { host, port } = parseAddress(this.#address);
+      let limit = Math.min(what.acceptTimeoutMs ?? what.timeoutMs, MAX_TIMEOUT_MS);
       const outgoing = request({
         agent: this.#agent,
         host,
@@ -85,7 +88,7 @@ export class Link {
         method: "POST",
         path: what.path,
         headers: { ...what.headers, "Content-Length": Buffer.byteLength(what.body) },
-        timeout: Math.min(what.timeoutMs, MAX_TIMEOUT_MS),
+        timeout: limit,
       });
       const fail = (error: Error) => {
         this.close();
@@ -99,7 +102,10 @@ export class Link {
         else outgoing.destroy(networkError("ECONNRESET", "the connection was lost"));
       });
       outgoing.on("information", ({ statusCode }) => {
-        if (statusCode === 102) what.onProcessing?.();
+        if (statusCode !== 102) return;
+        limit = Math.min(what.timeoutMs, MAX_TIMEOUT_MS);
+        outgoing.setTimeout(limit);
+        what.onProcessing?.();
       });
       outgoing.once("response", (response) => {
         readText(response).then(
@@ -107,9 +113,12 @@ export class Link {
           fail,
         );
       });
-      outgoing.on("timeout", () =>
-        outgoing.destroy(networkError("ETIMEDOUT", `no answer within ${what.timeoutMs} ms`)),
-      );
+      // Nobody asked for another protocol. Unheard, this would end the request without any event.
+      outgoing.once("upgrade", (_response, socket) => {
+        socket.destroy();
+        fail(networkError("EPROTO", "it answered with another protocol"));
+      });
+      outgoing.on("timeout", () => outgoing.destroy(networkError("ETIMEDOUT", `no answer within ${limit} ms`)));
     });
   }
 
@@ -155,6 +164,12 @@ export class Link {
       driver: "http",
     });
   }
+}
+
+/** Whether a connection broke, as opposed to a process that is gone (refused) or hangs (no answer in time). */
+export function isCut(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "ECONNRESET" || code === "EPIPE";
 }
 
 function networkError(code: string, message: string): Error {

@@ -3,11 +3,15 @@ import { BrokerError, wrapError } from "../../errors.ts";
 import type { Service } from "../../registry.ts";
 import { deadLetterCalls, type PeerCalls } from "./calls.ts";
 import type { Directory } from "./directory.ts";
+import { isCut } from "./link.ts";
 import type { Peers } from "./peer.ts";
 import { WIRE_PATHS } from "./wire.ts";
 
 /** How long a live peer may take to answer, in milliseconds. One that takes longer hears of changes from the registry. */
 const CALL_TIMEOUT_MS = 5_000;
+
+/** How often a call is made when its connection breaks. */
+const CALL_TRIES = 3;
 
 /** Calls between processes: asking all peers, and answering them. */
 export class PeerNetwork {
@@ -27,7 +31,7 @@ export class PeerNetwork {
     this.#context = context;
     this.#answers = {
       added: async (service: Service) => directory.add(service),
-      left: async ({ nodeId }: { nodeId: string }) => directory.remove(nodeId),
+      left: async ({ nodeId }: { nodeId: string }) => directory.remove(nodeId, true),
       "queue-removed": ({ pattern, queue }: { pattern: string; queue: string }) => own.queues.remove(pattern, queue),
       queues: () => own.queues.list(),
       ...deadLetterCalls(own.deadLetters),
@@ -55,24 +59,30 @@ export class PeerNetwork {
     return this.#answers[name as keyof PeerCalls](argument as never);
   }
 
+  // A broken connection says nothing of the process behind it, so that the call is made again; a refused one does.
   async #call(address: string, name: string, argument: unknown): Promise<{ value: unknown } | undefined> {
-    try {
-      const answer = await this.#peers.at(address, true).send({
-        path: WIRE_PATHS.call + name,
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(argument),
-        timeoutMs: CALL_TIMEOUT_MS,
-      });
-      if (answer.status !== 200) throw new BrokerError("ERR_DRIVER", `it answered with status ${answer.status}`);
-      return { value: JSON.parse(answer.text) };
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (code !== "ECONNREFUSED" && code !== "ECONNRESET") {
+    for (let left = CALL_TRIES - 1; ; left -= 1) {
+      try {
+        return { value: await this.#callOnce(address, name, argument) };
+      } catch (error) {
+        if (left > 0 && isCut(error)) continue;
+        if ((error as { code?: string }).code === "ECONNREFUSED") return undefined;
         this.#context.onError(
           wrapError(error, "ERR_CONNECTION_LOST", `The peer at ${address} did not answer`, { driver: "http" }),
         );
+        return undefined;
       }
-      return undefined;
     }
+  }
+
+  async #callOnce(address: string, name: string, argument: unknown): Promise<unknown> {
+    const { status, text } = await this.#peers.at(address, true).send({
+      path: WIRE_PATHS.call + name,
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(argument),
+      timeoutMs: CALL_TIMEOUT_MS,
+    });
+    if (status !== 200) throw new BrokerError("ERR_DRIVER", `it answered with status ${status}`);
+    return JSON.parse(text);
   }
 }

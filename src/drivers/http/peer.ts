@@ -20,6 +20,11 @@ export class Peer {
     this.#clock = clock;
   }
 
+  /** Whether this side has disconnected: nothing is sent any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Sends a request on a free connection, or a new one. */
   async send(request: LinkRequest): Promise<LinkAnswer> {
     if (this.#closed) throw new Error("the broker is disconnected");

@@ -3,14 +3,14 @@ import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Outcome, SubscribeRequest } from "../../driver.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
 import { messageBytes } from "../../message.ts";
-import type { Lane } from "../../outbox/lane.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
+import { laneOf } from "../../outbox/subscribe-local.ts";
 import { matchesTopic } from "../../topics.ts";
 import { type Envelope, readEnvelope } from "./envelope.ts";
 import { Gate, type Ticket } from "./gate.ts";
 import { type RemoteContent, RemoteDelivery, sendOutcome } from "./remote-delivery.ts";
 import { sendGoError, sendStatus } from "./server-answers.ts";
-import { decodeText, isTime, isTopic, STATUS, WIRE_HEADERS } from "./wire.ts";
+import { decodeText, isTag, isTime, isTopic, STATUS, WIRE_HEADERS } from "./wire.ts";
 
 /** How many outcomes are remembered: a sender that was cut off, perhaps with the answer on its way, asks again. */
 const MAX_OUTCOMES = 1_000;
@@ -25,8 +25,6 @@ const MAX_WAIT_MS = 30_000;
 export interface ReceivingSubscription {
   readonly request: SubscribeRequest;
   readonly gate: Gate;
-  /** Its lane in this process's own outbox, which keeps what go-micro senders will not send again. */
-  readonly lane: Lane;
   /** Messages of other processes that it holds, by the name of their handing-over. */
   readonly held: Map<string, RemoteDelivery>;
   /** Outcomes of the latest messages, by the name of their handing-over, oldest first. */
@@ -48,10 +46,9 @@ export class Receiver {
     this.#acceptTimeoutMs = acceptTimeoutMs;
   }
 
-  add(request: SubscribeRequest, lane: Lane): ReceivingSubscription {
+  add(request: SubscribeRequest): ReceivingSubscription {
     const subscription = {
       request,
-      lane,
       gate: new Gate(request.prefetch),
       held: new Map(),
       outcomes: new Map(),
@@ -92,10 +89,7 @@ export class Receiver {
     if (subscription === undefined || !matchesTopic(subscription.request.pattern, envelope.topic))
       return sendStatus(response, STATUS.gone, "no such subscription");
     const name = decodeText(headers[WIRE_HEADERS.delivery]) ?? randomUUID();
-    const held = subscription.held.get(name);
-    if (held !== undefined) return held.reattach(response);
-    const outcome = subscription.outcomes.get(name);
-    if (outcome !== undefined) return void sendOutcome(response, outcome);
+    if (recall(subscription, name, response)) return;
     this.#place(
       subscription,
       name,
@@ -144,6 +138,8 @@ export class Receiver {
 
   #take(subscription: ReceivingSubscription, name: string, content: RemoteContent, response: ServerResponse): void {
     const { held, outcomes, gate, request } = subscription;
+    // While it waited for its place, the same handing-over may have come again and got one.
+    if (recall(subscription, name, response)) return gate.leave();
     const delivery = new RemoteDelivery(content, response, (outcome) => {
       held.delete(name);
       outcomes.set(name, outcome);
@@ -171,9 +167,9 @@ export class Receiver {
   #fromGo(subscription: ReceivingSubscription | undefined, { header, body }: Envelope, response: ServerResponse): void {
     const topic = header["Micro-Topic"];
     if (topic === undefined || topic === "") return sendGoError(response, 500, "Topic not found");
-    if (subscription === undefined || !matchesTopic(subscription.request.pattern, topic))
+    if (subscription === undefined || !isTopic(topic) || !matchesTopic(subscription.request.pattern, topic))
       return sendGoError(response, 404, "Subscription not found");
-    const id = header["Micro-ID"] || header["Micro-Id"] || randomUUID();
+    const id = [header["Micro-ID"], header["Micro-Id"]].find(isTag) ?? randomUUID();
     const content = {
       id,
       topic,
@@ -188,7 +184,8 @@ export class Receiver {
       confirm: () => void response.writeHead(200, { "Content-Length": 0 }).end(),
       fail: (error: Error) => sendGoError(response, 503, error.message),
     };
-    this.#outbox.publishTo(subscription.lane, { ...content, ...answers }, this.#acceptTimeoutMs);
+    const lane = laneOf(this.#outbox, subscription.request);
+    this.#outbox.publishTo(lane, { ...content, ...answers }, this.#acceptTimeoutMs);
   }
 }
 
@@ -200,8 +197,16 @@ function readPeerHeaders(headers: IncomingHttpHeaders): Omit<RemoteContent, "hea
   const attempt = Number(headers[WIRE_HEADERS.attempt]);
   const firstFailure = headers[WIRE_HEADERS.firstFailure];
   const firstFailureAt = firstFailure === undefined ? undefined : Number(firstFailure);
-  if (id === undefined || !isTopic(topic) || !(Number.isSafeInteger(attempt) && attempt >= 1)) return undefined;
-  if (key === undefined && headers[WIRE_HEADERS.key] !== undefined) return undefined;
+  if (!isTag(id) || !isTopic(topic) || !(Number.isSafeInteger(attempt) && attempt >= 1)) return undefined;
+  if (!isTag(key) && headers[WIRE_HEADERS.key] !== undefined) return undefined;
   if (firstFailureAt !== undefined && !isTime(firstFailureAt)) return undefined;
   return { id, topic, key, attempt, firstFailureAt };
+}
+
+/** Answers for a handing-over that is known: it runs, or has an outcome. Returns whether it is. */
+function recall({ held, outcomes }: ReceivingSubscription, name: string, response: ServerResponse): boolean {
+  const outcome = outcomes.get(name);
+  held.get(name)?.reattach(response);
+  if (outcome !== undefined) void sendOutcome(response, outcome);
+  return outcome !== undefined || held.has(name);
 }

@@ -15,6 +15,9 @@ const KEYS = {
   ackTimeoutMs: "tidings-ack-timeout-ms",
 } as const;
 
+/** The time limit of a subscription whose record tells none, in milliseconds. */
+const DEFAULT_ACK_TIMEOUT_MS = 30_000;
+
 /** A subscription of another process, as its record tells it. */
 export interface RemoteSubscription {
   readonly nodeId: string;
@@ -75,7 +78,7 @@ export function readSubscription(service: Service, node: Node): RemoteSubscripti
   const { metadata, id: nodeId, address } = node;
   const pattern = metadata[KEYS.pattern];
   if (metadata[KEYS.wires] !== undefined && pattern !== undefined) {
-    const ackTimeoutMs = Number(metadata[KEYS.ackTimeoutMs] ?? 30_000);
+    const ackTimeoutMs = Number(metadata[KEYS.ackTimeoutMs]) || DEFAULT_ACK_TIMEOUT_MS;
     return { nodeId, address, pattern, queue: metadata[KEYS.queue], peerId: metadata[KEYS.peer] ?? "", ackTimeoutMs };
   }
   const topic = metadata["topic"];
@@ -83,7 +86,9 @@ export function readSubscription(service: Service, node: Node): RemoteSubscripti
     service.name !== SERVICE_NAMES.goMicro ||
     metadata["broker"] !== "http" ||
     metadata["secure"] === "true" ||
-    !topic
+    !topic ||
+    // go-micro has no patterns: such a topic is meant to the letter, and is none of ours.
+    isPattern(topic)
   )
     return undefined;
   return {

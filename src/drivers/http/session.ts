@@ -14,7 +14,7 @@ import { Member } from "../../outbox/member.ts";
 import { Outbox } from "../../outbox/outbox.ts";
 import { outboxQueues } from "../../outbox/queues.ts";
 import { laneOf } from "../../outbox/subscribe-local.ts";
-import { registryByName } from "../../registries/by-name.ts";
+import { openRegistry } from "../../registries/by-name.ts";
 import { type CachedRegistry, cache } from "../../registries/cache.ts";
 import { keepRegistered, type Registration } from "../../registries/keep-registered.ts";
 import type { Registry } from "../../registry.ts";
@@ -50,7 +50,7 @@ export interface HttpSession {
 
 /** Opens a session: the server listens, this process is registered, and who subscribes to what is known. */
 export async function openSession(options: HttpOptions, context: DriverContext): Promise<HttpSession> {
-  const registry = await openRegistry(options, context);
+  const registry = await openRegistry(options.registry ?? "local", context.options.registryAddress);
   const session = new Session(registry, await registry.secret?.(), options, context);
   try {
     await session.open();
@@ -59,10 +59,6 @@ export async function openSession(options: HttpOptions, context: DriverContext):
     throw error;
   }
   return session;
-}
-
-async function openRegistry({ registry = "local" }: HttpOptions, context: DriverContext): Promise<Registry> {
-  return typeof registry === "string" ? registryByName(registry, context.options.registryAddress) : registry;
 }
 
 class Session implements HttpSession {
@@ -152,7 +148,7 @@ class Session implements HttpSession {
     const { outbox } = this;
     const { pattern, queue } = request;
     const lane = laneOf(outbox, request);
-    const receiving = this.#receiver.add(request, lane);
+    const receiving = this.#receiver.add(request);
     const member = new Member(request.id, request.prefetch, gatedCarrier(outbox, request, receiving.gate));
     outbox.addMember(lane, member);
     const record = subscriptionRecord(request, this.address, this.#peerId, this.#goMicro);
@@ -198,12 +194,13 @@ class Session implements HttpSession {
   async close(): Promise<void> {
     this.#directory.close();
     this.outbox.close();
+    // Before anything is waited for: an answer that still came would set off retries, and with them timers.
+    this.#peers.close();
     await Promise.all([
       ...[...this.#registrations].map((registration) => this.#drop(registration)),
       this.#queueRecords.close(),
     ]);
     this.#cache.close();
-    this.#peers.close();
     await this.#server.close();
   }
 

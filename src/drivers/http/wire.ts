@@ -3,6 +3,7 @@
  * and the outcome of each message in the answer. Specified in `docs/http.md`.
  */
 import type { Outcome } from "../../driver.ts";
+import { checkTag } from "../../message.ts";
 import { checkTopic } from "../../topics.ts";
 
 /** Request and answer headers of the wire. Values that may hold any character are percent-encoded UTF-8. */
@@ -103,8 +104,17 @@ export function isTime(value: unknown): value is number {
 
 /** Whether a value is a topic that a message may have. */
 export function isTopic(value: unknown): value is string {
+  return passes(() => checkTopic(value));
+}
+
+/** Whether a value is an id or a key that a message may have. */
+export function isTag(value: unknown): value is string {
+  return passes(() => checkTag("id", value));
+}
+
+function passes(check: () => void): boolean {
   try {
-    checkTopic(value);
+    check();
     return true;
   } catch {
     // The check throws for nothing else.
