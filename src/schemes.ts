@@ -1,6 +1,7 @@
 import type { BrokerOptions } from "./broker-options.ts";
 import type { Driver } from "./driver.ts";
 import { BrokerError } from "./errors.ts";
+import { masked } from "./internal/masked.ts";
 
 /** A URL scheme and the driver behind it. */
 export interface Scheme {
@@ -61,9 +62,8 @@ export function findScheme(urlOrName: string): { readonly scheme: Scheme; readon
   if (byScheme !== undefined) return { scheme: byScheme, url: urlOrName };
   const known = SCHEMES.map(({ scheme }) => `${scheme}:`).join(", ");
   const names = [...new Set(SCHEMES.map(({ name }) => name))].join(", ");
-  const shown = urlOrName.replace(/\/\/[^@/]*@/, "//…@");
   throw new BrokerError(
     "ERR_INVALID_OPTION",
-    `Unknown broker ${JSON.stringify(shown)}. Known URLs begin with ${known}; known names are ${names}.`,
+    `Unknown broker ${JSON.stringify(masked(urlOrName))}. Known URLs begin with ${known}; known names are ${names}.`,
   );
 }
