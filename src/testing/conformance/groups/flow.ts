@@ -110,7 +110,7 @@ const checks: readonly CheckDefinition[] = [
     promises: ["D7", "D2"],
     needs: standingQueues,
     async run(context) {
-      const [one, two] = [await context.open(), await context.open({ acceptTimeoutMs: 50 })];
+      const [one, two] = [await context.open({ acceptTimeoutMs: 2_000 }), await context.open({ acceptTimeoutMs: 50 })];
       const [topic, queue] = [context.topic(), context.queue()];
       const log = context.log();
       const gate = context.gate();
@@ -123,8 +123,10 @@ const checks: readonly CheckDefinition[] = [
         prefetch: 5,
         handle: () => gate.pass(),
       });
-      await publishNumbered(two, topic, { count, log });
+      // The first ones are given time to be taken: only then is it the prefetch, and not the other's haste, that decides.
+      await publishNumbered(one, topic, { count: 5, log });
       await context.untilSeen(2, slow);
+      await publishNumbered(two, topic, { count: count - 5, from: 5, log });
       const free = await context.receive(two, topic, { log, as: "free", queue });
       await context.until(
         "the free member has everything but the prefetch of the slow one",
