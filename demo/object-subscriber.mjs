@@ -1,33 +1,21 @@
 // The demo's first subscriber: an object whose two methods both get every message of one topic.
-import { createBroker } from "tidings";
+import { createService } from "tidings";
+import { report } from "./report.mjs";
 import { BROADCAST_TOPIC } from "./topics.mjs";
-import { leave, report, settings, stop } from "./worker.mjs";
 
 class Handlers {
-  async first(delivery) {
-    await received("first", delivery);
+  async first({ sequence }, { topic, id }) {
+    await report({ type: "received", receiver: `${service.id}.first`, topic, id, sequence });
   }
 
-  async second(delivery) {
-    await received("second", delivery);
+  async second({ sequence }, { topic, id }) {
+    await report({ type: "received", receiver: `${service.id}.second`, topic, id, sequence });
   }
 }
 
-const handlers = new Handlers();
-const broker = createBroker(); // the one that TIDINGS_BROKER names
-await broker.connect();
+const service = createService({ name: "example.object", afterStart: () => report({ type: "ready" }) });
+await service.init(); // command line and environment
 
-// Without a queue every subscription gets every message; one per method, so that each has retries of its own.
-for (const method of ["first", "second"]) {
-  await broker.subscribe(BROADCAST_TOPIC, (delivery) => handlers[method](delivery));
-}
-await report({ type: "ready" });
+service.subscribe(BROADCAST_TOPIC, new Handlers());
 
-await stop;
-await broker.disconnect(); // lets running handlers finish
-leave();
-
-function received(method, { topic, id, message }) {
-  const sequence = Number(message.header["demo-sequence"]);
-  return report({ type: "received", receiver: `${settings.name}.${method}`, topic, id, sequence });
-}
+await service.run(); // until SIGINT or SIGTERM; then running handlers finish

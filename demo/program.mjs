@@ -16,19 +16,23 @@ export class Program {
   ended;
 
   /** `onReport` gets what the program reports. */
-  constructor(name, file, settings, env, onReport) {
+  constructor(name, file, flags, env, onReport) {
     this.name = name;
-    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), [JSON.stringify({ name, ...settings })], { env });
+    // In a process group of its own: Ctrl-C reaches the supervisor only, which decides who stops when.
+    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), ["--server-id", name, ...flags], {
+      env,
+      detached: true,
+    });
     this.ready = new Promise((resolve) => {
       this.#child.on("message", (event) => (event.type === "ready" ? resolve() : onReport(event)));
     });
-    this.ended = once(this.#child, "exit").then(([code]) => code === 0);
+    // Before it has started there is nothing to drain: SIGTERM ends it at once then, which is just as well.
+    this.ended = once(this.#child, "exit").then(([code, signal]) => code === 0 || signal === "SIGTERM");
   }
 
-  /** Tells it to stop; resolves with whether it ended well. May be called again. */
+  /** Tells it to stop; resolves with whether it ended well. */
   async stop() {
-    // A process that is gone needs no message: its end is what counts.
-    if (this.#child.connected) this.#child.send("stop", () => {});
+    this.#child.kill("SIGTERM");
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), END_WITHIN_MS);
     try {
       return await this.ended;

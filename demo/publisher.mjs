@@ -1,28 +1,42 @@
-// The demo's publisher: a message on each of two topics, again and again.
+// The demo's publisher: a message on each of two topics, again and again; with --messages N only so often.
 import { setTimeout as pause } from "node:timers/promises";
-import { createBroker } from "tidings";
+import { parseArgs } from "node:util";
+import { createService } from "tidings";
+import { report } from "./report.mjs";
 import { BROADCAST_TOPIC, SHARED_TOPIC } from "./topics.mjs";
-import { leave, report, settings, stop } from "./worker.mjs";
 
-const { messages = Number.POSITIVE_INFINITY, intervalMs } = settings;
+// Flags of its own: a service leaves those that it does not know alone.
+const text = { type: "string" };
+const { values } = parseArgs({ options: { messages: text, "interval-ms": text }, strict: false });
+const messages = Number(values.messages ?? Number.POSITIVE_INFINITY);
+const intervalMs = Number(values["interval-ms"] ?? 500);
 
-const broker = createBroker(); // the one that TIDINGS_BROKER names
-await broker.connect();
+const stopping = new AbortController();
+let publishing;
 
-let stopping = false;
-void stop.then(() => {
-  stopping = true;
+const service = createService({
+  name: "example.publisher",
+  afterStart: () => {
+    publishing = publish().then(() => void service.stop());
+  },
+  beforeStop: async () => {
+    stopping.abort();
+    await publishing; // so that it ends its round while the broker is still there
+  },
 });
+await service.init(); // command line and environment
 
-for (let sequence = 1; sequence <= messages && !stopping; sequence += 1) {
-  for (const topic of [BROADCAST_TOPIC, SHARED_TOPIC]) {
-    const message = { header: { "demo-sequence": String(sequence) }, body: `message ${sequence}` };
-    const { id, state } = await broker.publish(topic, message);
-    await report({ type: "published", topic, id, sequence, state });
+const publishers = [BROADCAST_TOPIC, SHARED_TOPIC].map((topic) => service.publisher(topic));
+
+await service.run(); // until it has published enough, or SIGINT or SIGTERM
+
+async function publish() {
+  for (let sequence = 1; sequence <= messages && !stopping.signal.aborted; sequence += 1) {
+    for (const publisher of publishers) {
+      const { id, state } = await publisher.publish({ sequence, text: `message ${sequence}` });
+      await report({ type: "published", topic: publisher.topic.name, id, sequence, state });
+    }
+    await pause(intervalMs, undefined, { signal: stopping.signal }).catch(() => {});
   }
-  await Promise.race([pause(intervalMs), stop]);
+  await service.broker.flush({ signal: AbortSignal.timeout(10_000) }); // until everything is delivered and handled
 }
-
-await broker.flush({ signal: AbortSignal.timeout(10_000) }); // until everything is delivered and handled
-await broker.disconnect();
-leave();

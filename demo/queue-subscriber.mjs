@@ -1,21 +1,17 @@
 // The demo's second and third subscriber: members of one queue, which share the messages of a topic.
-import { createBroker } from "tidings";
+import { createService } from "tidings";
+import { report } from "./report.mjs";
 import { QUEUE, SHARED_TOPIC } from "./topics.mjs";
-import { leave, report, settings, stop } from "./worker.mjs";
 
-const broker = createBroker(); // the one that TIDINGS_BROKER names
-await broker.connect();
+const service = createService({ name: "example.member", afterStart: () => report({ type: "ready" }) });
+await service.init(); // command line and environment
 
-await broker.subscribe(
+service.subscribe(
   SHARED_TOPIC,
-  async ({ topic, id, message }) => {
-    const sequence = Number(message.header["demo-sequence"]);
-    await report({ type: "received", receiver: settings.name, topic, id, sequence });
+  async function share({ sequence }, { topic, id }) {
+    await report({ type: "received", receiver: service.id, topic, id, sequence });
   },
   { queue: QUEUE },
 );
-await report({ type: "ready" });
 
-await stop;
-await broker.disconnect(); // lets running handlers finish, and gives back what was not started
-leave();
+await service.run(); // until SIGINT or SIGTERM; then running handlers finish, and what was not started goes back

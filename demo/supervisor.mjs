@@ -23,6 +23,7 @@ const AUDIENCE = { [BROADCAST_TOPIC]: OBJECT.receivers, [SHARED_TOPIC]: [QUEUE] 
 /** One run of the demo. */
 export class Supervisor {
   #env;
+  #flags;
   #messages;
   #tally = new Tally(AUDIENCE);
   #halted = false;
@@ -32,9 +33,10 @@ export class Supervisor {
   #ending = false;
   #onArrival;
 
-  /** `messages` on each topic, or `undefined` until Ctrl-C; `env` is the programs' environment. */
-  constructor(messages, env) {
+  /** `messages` on each topic, or `undefined` until Ctrl-C; `flags` and `env` are what every program is given. */
+  constructor(messages, flags, env) {
     this.#messages = messages;
+    this.#flags = flags;
     this.#env = env;
     this.#untilHalted = new Promise((resolve) => {
       this.#halt = () => {
@@ -61,7 +63,8 @@ export class Supervisor {
     const counted = this.#messages !== undefined;
     if (!counted) console.log(`running until Ctrl-C; in another terminal: npx tidings sub ${BROADCAST_TOPIC}`);
     const intervalMs = counted ? Math.min(50, COUNTED_RUN_MS / this.#messages) : INTERVAL_MS;
-    const publisher = this.#start("publisher", "./publisher.mjs", { messages: this.#messages, intervalMs });
+    const own = [`--interval-ms=${intervalMs}`, ...(counted ? [`--messages=${this.#messages}`] : [])];
+    const publisher = this.#start("publisher", "./publisher.mjs", own);
     await Promise.race([publisher.ended, this.#untilHalted]);
     const endedWell = await publisher.stop();
     // An engine may still have messages on their way when the publisher is done.
@@ -80,8 +83,8 @@ export class Supervisor {
     clearTimeout(timer);
   }
 
-  #start(name, file, settings) {
-    const program = new Program(name, file, settings, this.#env, (event) => this.#report(event));
+  #start(name, file, own = []) {
+    const program = new Program(name, file, [...own, ...this.#flags], this.#env, (event) => this.#report(event));
     void program.ended.then((endedWell) => {
       if (this.#ending || (name === "publisher" && endedWell)) return;
       console.error(`${name} ended by itself`);

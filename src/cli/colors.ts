@@ -1,5 +1,6 @@
 import picocolors from "picocolors";
-import type { Environment, Output } from "./terminal.ts";
+import type { Environment } from "../service/settings/setting.ts";
+import type { Output } from "./terminal.ts";
 
 /** Functions that colour text, or leave it as it is. */
 export type Colors = ReturnType<typeof picocolors.createColors>;

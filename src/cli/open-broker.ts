@@ -1,8 +1,8 @@
 import type { Broker } from "../broker.ts";
 import type { BrokerOptions } from "../broker-options.ts";
 import { createBroker } from "../create-broker.ts";
+import type { Settings } from "../service/settings/resolve-settings.ts";
 import { reportError } from "./report-error.ts";
-import type { Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -10,9 +10,7 @@ import type { Terminal } from "./terminal.ts";
  * @throws BrokerError `ERR_INVALID_OPTION`
  */
 export function openBroker(settings: Settings, options: BrokerOptions): Broker {
-  const { broker, ...shared } = settings;
-  const given = Object.fromEntries(Object.entries(shared).filter(([, value]) => value !== undefined));
-  return createBroker(broker, { ...given, ...options });
+  return createBroker(settings.broker, { ...settings.brokerOptions, ...options });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { withHyphens } from "../service/settings/parse-flags.ts";
 import { addPub } from "./commands/pub.ts";
 import { addServices } from "./commands/services.ts";
 import { addSub } from "./commands/sub.ts";
@@ -26,7 +27,7 @@ Exit status: 0, 1 for a failure, 2 for wrong usage. TIDINGS_DEBUG=1 adds stack t
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    await createProgram(terminal).parseAsync(args, { from: "user" });
+    await createProgram(terminal).parseAsync(withHyphens(args), { from: "user" });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

@@ -1,56 +1,56 @@
-import Table from "cli-table3";
 import type { Service } from "../registry.ts";
+import type { Colors } from "./colors.ts";
 import { visible } from "./escape.ts";
-import { summarize } from "./service-summary.ts";
+import { viewRegistry } from "./registry-view.ts";
 import type { Output } from "./terminal.ts";
+import { textTable } from "./text-table.ts";
 
-const HEADINGS = ["service", "version", "nodes", "topics", "queues"] as const;
+/** Of more addresses only these are shown, and how many there are; `--json` has all. */
+const MAX_ADDRESSES = 4;
 
-/** What a column needs beside its text: a border and a blank on both sides. */
-const COLUMN_FRAME = 3;
-const MIN_TEXT = 6;
-
-/** Services as a table no wider than the terminal; without a terminal as wide as it needs. */
-export function servicesTable(services: readonly Service[], stdout: Output): string {
-  const rows = services.map(cells);
-  const natural = HEADINGS.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => textWidth(row[column] ?? ""))),
-  );
-  const available = stdout.isTTY === true && stdout.columns ? stdout.columns : Number.POSITIVE_INFINITY;
-  const table = new Table({
-    head: [...HEADINGS],
-    colWidths: shrink(natural, available).map((width) => width + COLUMN_FRAME - 1),
-    wordWrap: true,
-    wrapOnWordBoundary: false,
-    style: { head: [], border: [], compact: true },
-  });
-  table.push(...rows);
-  return table.toString();
+/**
+ * What a registry holds as tables no wider than the terminal, without one as wide as they need: services, their endpoints, and
+ * what is subscribed on the HTTP broker. Tables that would be empty are left out.
+ */
+export function servicesTable(records: readonly Service[], stdout: Output, colors: Colors): string {
+  const { services, endpoints, subscriptions, peers } = viewRegistry(records);
+  const width = stdout.isTTY === true && stdout.columns ? stdout.columns : Number.POSITIVE_INFINITY;
+  const section = (title: string, headings: readonly string[], rows: readonly (readonly string[])[]): string[] => {
+    if (rows.length === 0) return [];
+    const table = textTable(
+      headings,
+      rows.map((row) => row.map(visible)),
+      width,
+      colors.dim,
+    );
+    return [`${colors.bold(title)}\n${table}`];
+  };
+  return [
+    ...section(
+      "Services",
+      ["service", "version", "nodes", "addresses"],
+      services.map(({ name, version, nodes, addresses }) => [name, version, String(nodes), listed(addresses)]),
+    ),
+    ...section(
+      "Endpoints",
+      ["service", "handler", "topic", "queue"],
+      endpoints.map(({ service, name, topic, queue }) => [service, name, topic, queue]),
+    ),
+    ...section(
+      `Subscriptions on the HTTP broker (peers: ${peers})`,
+      ["topic", "queue", "subscribers", "addresses"],
+      subscriptions.map(({ topic, queue, subscribers, addresses }) => [
+        topic,
+        queue,
+        String(subscribers),
+        listed(addresses),
+      ]),
+    ),
+  ].join("\n\n");
 }
 
-function cells(service: Service): string[] {
-  const { nodes, addresses, topics, queues } = summarize(service);
-  const where = addresses.length === 0 ? `${nodes}` : `${nodes}: ${addresses.join(", ")}`;
-  return [service.name, service.version, where, topics.join(", "), queues.join(", ")].map(visible);
-}
-
-/** Takes from the widest column, again and again, until all fit. */
-function shrink(natural: readonly number[], available: number): number[] {
-  const widths = [...natural];
-  const frames = widths.length * COLUMN_FRAME + 1;
-  let excess = widths.reduce((sum, width) => sum + width, frames) - available;
-  while (excess > 0) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if ((widths[widest] ?? 0) <= MIN_TEXT) break;
-    widths[widest] = (widths[widest] ?? 0) - 1;
-    excess -= 1;
-  }
-  return widths;
-}
-
-/** An upper bound of the columns that a text takes: characters beyond the Latin ones may take two. */
-function textWidth(text: string): number {
-  let width = 0;
-  for (const character of text) width += (character.codePointAt(0) ?? 0) > 0x2ff ? 2 : 1;
-  return width;
+function listed(addresses: readonly string[]): string {
+  const more = addresses.length - MAX_ADDRESSES;
+  const shown = addresses.slice(0, MAX_ADDRESSES).join(", ");
+  return more > 0 ? `${shown} and ${more} more` : shown;
 }

@@ -1,7 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-
-/** Variables of the environment, as `process.env` has them. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from "../service/settings/setting.ts";
 
 /** An output stream that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };

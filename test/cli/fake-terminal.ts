@@ -1,5 +1,6 @@
 import { PassThrough, Writable } from "node:stream";
-import type { Environment, Terminal } from "../../src/cli/terminal.ts";
+import type { Terminal } from "../../src/cli/terminal.ts";
+import type { Environment } from "../../src/service/settings/setting.ts";
 
 /** A terminal within the test: what was written to it can be read, and it can be interrupted. */
 export interface FakeTerminal extends Terminal {

@@ -1,75 +1,41 @@
+import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { resolveSettings } from "../../src/cli/settings.ts";
+import { addSharedOptions } from "../../src/cli/shared-options.ts";
+import { resolveBrokerSettings } from "../../src/service/settings/resolve-settings.ts";
+import { SETTING_KEYS, SETTINGS } from "../../src/service/settings/table.ts";
 
-const invalid = expect.objectContaining({ code: "ERR_INVALID_OPTION" });
-
-describe("resolveSettings", () => {
-  const micro = {
-    MICRO_BROKER: "rabbitmq",
-    MICRO_BROKER_ADDRESS: "micro:1",
-    MICRO_REGISTRY: "consul",
-    MICRO_REGISTRY_ADDRESS: "micro:2",
-  };
-  const own = {
-    TIDINGS_BROKER: "nats",
-    TIDINGS_BROKER_ADDRESS: "own:1",
-    TIDINGS_REGISTRY: "etcd",
-    TIDINGS_REGISTRY_ADDRESS: "own:2",
-  };
-
-  test("takes go-micro's variables where there are no others", () => {
-    expect(resolveSettings({}, micro)).toMatchObject({
-      broker: "amqp://micro:1",
-      registry: "consul",
-      registryAddress: "micro:2",
-    });
-  });
-
-  test("lets Tidings' variables win over go-micro's", () => {
-    expect(resolveSettings({}, { ...micro, ...own })).toMatchObject({
-      broker: "nats://own:1",
-      registry: "etcd",
-      registryAddress: "own:2",
-    });
-  });
-
-  test("lets flags win over both", () => {
-    const flags = { broker: "nats+core", brokerAddress: "flag:1", registry: "local", registryAddress: "/folder" };
-    expect(resolveSettings(flags, { ...micro, ...own })).toMatchObject({
-      broker: "nats+core://flag:1",
-      registry: "local",
-      registryAddress: "/folder",
-    });
-  });
-
-  test("resolves each setting by itself", () => {
-    expect(resolveSettings({ broker: "nats" }, micro)).toMatchObject({ broker: "nats://micro:1", registry: "consul" });
-    expect(resolveSettings({ brokerAddress: "flag:1" }, { TIDINGS_BROKER: "nats" })).toMatchObject({
-      broker: "nats://flag:1",
-    });
-  });
-
-  test("takes wire and storage from flags and Tidings' variables", () => {
-    expect(resolveSettings({}, { TIDINGS_WIRE: "go-micro", TIDINGS_STORAGE: "box" })).toMatchObject({
-      wire: "go-micro",
-      storage: "box",
-    });
-    expect(resolveSettings({ wire: "tidings" }, { TIDINGS_WIRE: "go-micro" })).toMatchObject({ wire: "tidings" });
-    expect(() => resolveSettings({ wire: "morse" }, {})).toThrow(/tidings, go-micro/);
-  });
-
-  test("counts an empty variable as not set, and refuses an empty flag", () => {
-    expect(resolveSettings({}, { TIDINGS_BROKER: "", MICRO_BROKER: "memory" })).toMatchObject({ broker: "memory" });
-    expect(() => resolveSettings({ broker: "" }, {})).toThrow(invalid);
-  });
-
-  test("takes a password from the environment, never from a flag, and does not repeat it", () => {
-    const url = "nats://me:word@host:4222";
-    expect(resolveSettings({}, { TIDINGS_BROKER: url }).broker).toBe(url);
-    for (const flags of [{ broker: url }, { registryAddress: "http://me:word@host:1" }]) {
-      expect(() => resolveSettings(flags, {})).toThrow(
-        expect.objectContaining({ code: "ERR_INVALID_OPTION", message: expect.not.stringContaining("word@") }),
-      );
+describe("the options that every command takes", () => {
+  test("are those of the broker, by the keys of the table", () => {
+    const command = addSharedOptions(new Command());
+    expect(command.options.map(({ long }) => long)).toEqual([
+      "--broker",
+      "--broker-address",
+      "--registry",
+      "--registry-address",
+      "--wire",
+      "--storage",
+    ]);
+    for (const option of command.options) {
+      const key = SETTING_KEYS.find((one) => one === option.attributeName());
+      expect(option.long).toBe(SETTINGS[key ?? "secret"].flag);
+      expect(option.description).toContain(SETTINGS[key ?? "secret"].variable);
     }
+  });
+
+  test("become settings by the rules of services, without what concerns services only", () => {
+    const args = ["--broker-address", "flag:1", "--wire", "tidings"];
+    const command = addSharedOptions(new Command()).parse(args, { from: "user" });
+    const env = {
+      TIDINGS_BROKER: "nats",
+      TIDINGS_WIRE: "go-micro",
+      TIDINGS_SECRET: "word",
+      MICRO_REGISTRY: "consul",
+      TIDINGS_SERVER_NAME: "billing",
+      TIDINGS_DRAIN_TIMEOUT_MS: "soon",
+    };
+    expect(resolveBrokerSettings(command.opts(), env)).toEqual({
+      broker: "nats://flag:1",
+      brokerOptions: { wire: "tidings", secret: "word", registry: "consul" },
+    });
   });
 });

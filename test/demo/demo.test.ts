@@ -5,18 +5,20 @@ import { type OwnFolder, ownFolder, RunningProgram } from "../cli/tidings-proces
 const DEMO = fileURLToPath(new URL("../../scripts/demo.mjs", import.meta.url));
 
 let folder: OwnFolder | undefined;
-let demo: RunningProgram | undefined;
+const running: RunningProgram[] = [];
 
 afterEach(async () => {
-  demo?.child.kill("SIGKILL");
-  await demo?.ended;
+  for (const { child } of running) child.kill("SIGKILL");
+  await Promise.all(running.splice(0).map(({ ended }) => ended));
   folder?.remove();
+  folder = undefined;
 });
 
-function start(args: readonly string[]): RunningProgram {
-  folder = ownFolder();
-  demo = new RunningProgram(process.execPath, [DEMO, ...args], folder.env);
-  return demo;
+function start(args: readonly string[], path: string = DEMO): RunningProgram {
+  folder ??= ownFolder();
+  const program = new RunningProgram(process.execPath, [path, ...args], folder.env);
+  running.push(program);
+  return program;
 }
 
 // `ended` waits until the pipes are closed. The demo's processes hold them too, so that none of them is left then.
@@ -62,5 +64,22 @@ describe("the demo", () => {
     const program = start(args);
     await program.endsWith(status);
     expect(program.err).toMatch(err);
+  });
+});
+
+describe("the demo's programs", () => {
+  const program = (name: string) => fileURLToPath(new URL(`../../demo/${name}.mjs`, import.meta.url));
+
+  test("run by hand too, as services of their own", async () => {
+    const object = start(["--server-id", "mine"], program("object-subscriber"));
+    const member = start(["--server-id=own"], program("queue-subscriber"));
+    await Promise.all([object.hasLines(1), member.hasLines(1)]);
+    await start(["--messages", "2", "--interval-ms", "1"], program("publisher")).endsWith(0);
+    object.child.kill("SIGTERM");
+    member.child.kill("SIGINT");
+    await Promise.all([object.endsWith(0), member.endsWith(0)]);
+    expect(object.out.match(/mine\.first/g)).toHaveLength(2);
+    expect(object.out.match(/mine\.second/g)).toHaveLength(2);
+    expect(member.out.match(/own/g)).toHaveLength(2);
   });
 });

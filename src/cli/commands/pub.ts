@@ -2,6 +2,8 @@ import type { Command } from "commander";
 import type { PublishOptions } from "../../broker-options.ts";
 import { BrokerError } from "../../errors.ts";
 import { checkTag, copyHeader } from "../../message.ts";
+import type { GivenFlags } from "../../service/settings/parse-flags.ts";
+import { resolveBrokerSettings } from "../../service/settings/resolve-settings.ts";
 import { checkTopic } from "../../topics.ts";
 import { awaitDelivery } from "../await-delivery.ts";
 import { LineWriter } from "../line-writer.ts";
@@ -12,11 +14,10 @@ import { publishMany } from "../publish-many.ts";
 import { readBody } from "../read-body.ts";
 import { Receipts } from "../receipts.ts";
 import { errorLine, reportError, terminalLogger } from "../report-error.ts";
-import { resolveSettings, type SharedFlags } from "../settings.ts";
 import { addSharedOptions } from "../shared-options.ts";
 import type { Terminal } from "../terminal.ts";
 
-interface PubFlags extends SharedFlags {
+interface PubFlags extends GivenFlags {
   readonly header?: Readonly<Record<string, string>>;
   readonly key?: string;
   readonly id?: string;
@@ -58,7 +59,7 @@ export function addPub(program: Command, terminal: Terminal): void {
 
 async function publish(topic: string, body: string | undefined, flags: PubFlags, terminal: Terminal): Promise<void> {
   const options = publishOptions(topic, flags);
-  const settings = resolveSettings(flags, terminal.env);
+  const settings = resolveBrokerSettings(flags, terminal.env);
   const header = copyHeader(flags.header, topic);
   const stop = terminal.stopSignal();
   const broker = openBroker(settings, {

@@ -1,14 +1,17 @@
 import type { Command } from "commander";
 import { registryByName } from "../../registries/by-name.ts";
 import type { Service } from "../../registry.ts";
+import type { GivenFlags } from "../../service/settings/parse-flags.ts";
+import { resolveBrokerSettings } from "../../service/settings/resolve-settings.ts";
+import { colorsFor } from "../colors.ts";
 import { jsonLine } from "../escape.ts";
 import { LineWriter } from "../line-writer.ts";
+import { compare } from "../registry-view.ts";
 import { servicesTable } from "../services-table.ts";
-import { resolveSettings, type SharedFlags } from "../settings.ts";
 import { addSharedOptions } from "../shared-options.ts";
 import type { Terminal } from "../terminal.ts";
 
-interface ServicesFlags extends SharedFlags {
+interface ServicesFlags extends GivenFlags {
   readonly json?: boolean;
 }
 
@@ -16,7 +19,7 @@ interface ServicesFlags extends SharedFlags {
 export function addServices(program: Command, terminal: Terminal): void {
   const command = program
     .command("services")
-    .description("Show what the registry knows: services, nodes, topics and queues.")
+    .description("Show what the registry knows: services, nodes, endpoints, and what is subscribed on the HTTP broker.")
     .option("--json", "print one line of JSON")
     .addHelpText("after", "\nExamples:\n  tidings services\n  tidings services --json | jq '.[].name'")
     .action((flags: ServicesFlags) => showServices(flags, terminal));
@@ -24,13 +27,13 @@ export function addServices(program: Command, terminal: Terminal): void {
 }
 
 async function showServices(flags: ServicesFlags, terminal: Terminal): Promise<void> {
-  const settings = resolveSettings(flags, terminal.env);
-  const registry = await registryByName(settings.registry ?? "local", settings.registryAddress);
+  const { brokerOptions } = resolveBrokerSettings(flags, terminal.env);
+  const registry = await registryByName(brokerOptions.registry ?? "local", brokerOptions.registryAddress);
   const services = (await registry.listServices()).sort(byName);
   const output = new LineWriter(terminal.stdout);
-  if (flags.json === true) await output.write(jsonLine(services.map(shown)));
-  else if (services.length === 0) await output.write(`The ${registry.name} registry knows no services.`);
-  else await output.write(servicesTable(services, terminal.stdout));
+  if (flags.json === true) return output.write(jsonLine(services.map(shown)));
+  const tables = servicesTable(services, terminal.stdout, colorsFor(terminal.stdout, terminal.env));
+  await output.write(tables === "" ? `The ${registry.name} registry knows no services.` : tables);
 }
 
 /** The promised fields, and those only. */
@@ -40,8 +43,4 @@ function shown({ name, version, endpoints, nodes }: Service): object {
 
 function byName(left: Service, right: Service): number {
   return compare(left.name, right.name) || compare(left.version, right.version);
-}
-
-function compare(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
 }

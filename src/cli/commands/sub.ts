@@ -3,6 +3,8 @@ import type { Broker } from "../../broker.ts";
 import type { SubscribeOptions } from "../../broker-options.ts";
 import type { Delivery } from "../../delivery.ts";
 import type { BrokerError } from "../../errors.ts";
+import type { GivenFlags } from "../../service/settings/parse-flags.ts";
+import { resolveBrokerSettings } from "../../service/settings/resolve-settings.ts";
 import { checkPattern, checkQueue } from "../../topics.ts";
 import { colorsFor } from "../colors.ts";
 import { visible } from "../escape.ts";
@@ -11,12 +13,11 @@ import { messageJson, messageText } from "../message-line.ts";
 import { openBroker, withBroker } from "../open-broker.ts";
 import { wholeNumber } from "../parse-flags.ts";
 import { errorLine, terminalLogger } from "../report-error.ts";
-import { resolveSettings, type SharedFlags } from "../settings.ts";
 import { addSharedOptions } from "../shared-options.ts";
 import { Taker } from "../taker.ts";
 import type { Terminal } from "../terminal.ts";
 
-interface SubFlags extends SharedFlags {
+interface SubFlags extends GivenFlags {
   readonly queue?: string;
   readonly count?: number;
   readonly concurrency?: number;
@@ -52,7 +53,7 @@ export function addSub(program: Command, terminal: Terminal): void {
 async function subscribe(topic: string, flags: SubFlags, terminal: Terminal): Promise<void> {
   checkPattern(topic);
   if (flags.queue !== undefined) checkQueue(flags.queue);
-  const settings = resolveSettings(flags, terminal.env);
+  const settings = resolveBrokerSettings(flags, terminal.env);
   const output = new LineWriter(terminal.stdout);
   const colors = colorsFor(terminal.stdout, terminal.env);
   const toLine = (delivery: Delivery) => (flags.json === true ? messageJson(delivery) : messageText(delivery, colors));

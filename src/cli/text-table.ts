@@ -1,0 +1,84 @@
+import Table from "cli-table3";
+
+/** Blanks between columns. */
+const GAP = 2;
+const MARGIN = "  ";
+/** A column is never narrower than this: a terminal that is too narrow even so shows lines that are too long. */
+const MIN_TEXT = 6;
+/** Where a text that has to go on in the next line is cut if there is no blank: after these. */
+const BREAKS = new Set([".", "-", "_", "/"]);
+const NO_BORDERS = Object.fromEntries(
+  ["top", "bottom", "left", "right", "mid"].flatMap((side) =>
+    ["", "-mid", "-left", "-right"].map((part) => [`${side}${part}`, ""]),
+  ),
+);
+
+/**
+ * A table without borders, a little indented, and no wider than `width`: cells of the widest columns go on in further lines.
+ * @param headings one for each column; `paint` colours them
+ */
+export function textTable(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number,
+  paint: (heading: string) => string,
+): string {
+  const natural = headings.map((heading, column) =>
+    Math.max(...[heading, ...rows.map((row) => row[column] ?? "")].map(textWidth)),
+  );
+  const widths = shrink(natural, width - MARGIN.length);
+  const table = new Table({
+    head: headings.map(paint),
+    colWidths: widths.map((text) => text + GAP),
+    chars: { ...NO_BORDERS, middle: "" },
+    style: { head: [], border: [], "padding-left": 0, "padding-right": GAP },
+  });
+  table.push(...rows.map((row) => row.map((text, column) => wrap(text, widths[column] ?? MIN_TEXT).join("\n"))));
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => `${MARGIN}${line}`.trimEnd())
+    .join("\n");
+}
+
+/** Takes from the widest column, again and again, until all fit. */
+function shrink(natural: readonly number[], available: number): number[] {
+  const widths = [...natural];
+  let excess = widths.reduce((sum, width) => sum + width, (widths.length - 1) * GAP) - available;
+  while (excess > 0) {
+    const widest = widths.indexOf(Math.max(...widths));
+    if ((widths[widest] ?? 0) <= MIN_TEXT) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+    excess -= 1;
+  }
+  return widths;
+}
+
+/** The lines of a text, none wider than `width`. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line: string[] = [];
+  for (const character of text) {
+    if (textWidth([...line, character].join("")) > width) {
+      const cut = character === " " ? line.length : cutOf(line);
+      lines.push(line.slice(0, cut).join("").trimEnd());
+      line = line.slice(cut);
+    }
+    if (character !== " " || line.length > 0 || lines.length === 0) line.push(character);
+  }
+  return [...lines, line.join("")];
+}
+
+/** Where to cut a full line: after its last blank, else after another break in its second half, else at its end. */
+function cutOf(line: readonly string[]): number {
+  const blank = line.lastIndexOf(" ") + 1;
+  const other = line.findLastIndex((character) => BREAKS.has(character)) + 1;
+  return blank > 0 ? blank : other > line.length / 2 ? other : line.length;
+}
+
+/** An upper bound of the columns that a text takes: characters beyond the Latin ones may take two. */
+function textWidth(text: string): number {
+  let width = 0;
+  for (const character of text) width += (character.codePointAt(0) ?? 0) > 0x2ff ? 2 : 1;
+  return width;
+}
