@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { BrokerAdmin, type DeadLetters, type Queues } from "./broker-admin.ts";
 import type { BrokerOptions, PublishOptions, SubscribeOptions } from "./broker-options.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { checkBrokerOptions, checkOptions, resolveSubscribeOptions, withDefaults } from "./check-options.ts";
+import { checkBrokerOptions, checkPublishOptions, resolveSubscribeOptions, withDefaults } from "./check-options.ts";
 import type { Codec } from "./codec.ts";
 import { Connection, type DriverSource, type Status } from "./connection.ts";
 import type { Handler } from "./delivery.ts";
@@ -18,7 +18,7 @@ import type { Receipt } from "./receipt.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { checkPattern, checkQueue, checkTopic } from "./topics.ts";
+import { checkPattern, checkQueue, checkTopic, isDeadLetterTopic, matchesTopic } from "./topics.ts";
 
 /** What a {@link Broker} is assembled from. `createBroker` does it for users. */
 export interface BrokerParts {
@@ -28,8 +28,6 @@ export interface BrokerParts {
   /** The time; tests may bring their own. */
   readonly clock?: Clock;
 }
-
-const PUBLISH_OPTIONS = new Set(["key", "id", "mandatory", "signal"]);
 
 /**
  * The portable broker: the same calls and the same delivery contract on every driver. Made by `createBroker`; connect it
@@ -53,7 +51,12 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
     this.#options = { ...options };
-    this.#connection = new Connection(parts.source, this.#clock, () => withDefaults(this.#options));
+    this.#connection = new Connection(
+      parts.source,
+      this.#clock,
+      () => withDefaults(this.#options),
+      () => void this.#subscriptions.closeAll(this.#clock.now()),
+    );
     this.#subscriptions = new Subscriptions(this.#connection, this.#clock);
     this.#admin = new BrokerAdmin(() => this.#driver());
     this.queues = this.#admin.queues;
@@ -162,9 +165,9 @@ export class Broker<Native = unknown> implements AsyncDisposable {
         const abort = () => outgoing.abandon(signal.reason);
         signal.addEventListener("abort", abort, { once: true });
         const forget = () => signal.removeEventListener("abort", abort);
-        this.#connection.outbound.send(outgoing);
         outgoing.whenAnswered(forget);
-      } else this.#connection.outbound.send(outgoing);
+      }
+      this.#connection.outbound.send(outgoing);
     });
   }
 
@@ -182,7 +185,7 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     checkTopic(topic);
     const answers = messages.map(async (message) => {
       const own = Object.fromEntries(
-        Object.entries({ key: message.key, id: message.id }).filter(([, value]) => value !== undefined),
+        Object.entries({ key: message?.key, id: message?.id }).filter(([, value]) => value !== undefined),
       );
       try {
         return await this.publish(topic, message, { ...options, ...own });
@@ -258,7 +261,7 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     checkTopic(topic);
     if (typeof message !== "object" || message === null)
       throw new BrokerError("ERR_INVALID_MESSAGE", "A message is an object with header and body.", { topic });
-    for (const name in options) if (!PUBLISH_OPTIONS.has(name)) checkOptions(options, {}, "publish");
+    checkPublishOptions(options);
     const header = copyHeader(message.header, topic);
     const body = copyBody(message.body, topic);
     const bytes = messageBytes(header, body);
@@ -296,6 +299,7 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     const driver = this.#driver();
     checkPattern(topic);
     const resolved = resolveSubscribeOptions(options, withDefaults(this.#options).drainTimeoutMs);
+    refuseDeadLetterLoop(topic, resolved.deadLetter);
     const atMostOnce = driver.capabilities.guarantee === "at-most-once";
     if (atMostOnce) refuseAtMostOnce(driver, options);
     const effective = atMostOnce ? { ...resolved, maxAttempts: 1, deadLetter: false as const } : resolved;
@@ -303,7 +307,8 @@ export class Broker<Native = unknown> implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    if (this.status === "idle" || this.status === "closed") return;
+    // Where the connection was lost for good, its subscriptions may still be ending.
+    if (this.status === "idle" || this.status === "closed") return this.#subscriptions.closeAll(this.#clock.now());
     await this.#connection.close(async (deadlineAt) => this.#subscriptions.closeAll(deadlineAt));
   }
 
@@ -316,6 +321,13 @@ export class Broker<Native = unknown> implements AsyncDisposable {
       );
     return driver;
   }
+}
+
+/** A dead letter that its own subscription reads would fail there again, for ever. */
+function refuseDeadLetterLoop(pattern: string, to: string | false | undefined): void {
+  if (typeof to !== "string" || isDeadLetterTopic(to) || !matchesTopic(pattern, to)) return;
+  const message = `The subscription to ${pattern} would read its own dead letters from ${to}: deadLetter names a topic that it does not match.`;
+  throw new BrokerError("ERR_INVALID_OPTION", message, { topic: pattern });
 }
 
 function refuseAtMostOnce(driver: Driver, options: SubscribeOptions): void {

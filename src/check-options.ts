@@ -1,4 +1,4 @@
-import type { BrokerOptions, ReconnectOptions, SubscribeOptions } from "./broker-options.ts";
+import type { BrokerOptions, PublishOptions, ReconnectOptions, SubscribeOptions } from "./broker-options.ts";
 import type { CommonOptions } from "./driver.ts";
 import { BrokerError } from "./errors.ts";
 import { DEFAULT_MAX_MESSAGE_BYTES } from "./message.ts";
@@ -134,6 +134,24 @@ export function withDefaults(options: BrokerOptions): BrokerOptions & Required<C
   };
 }
 
+const aborting: Check = (value) => (value instanceof AbortSignal ? undefined : "an AbortSignal");
+
+const publishTable: Readonly<Record<keyof PublishOptions, Check>> = {
+  // What these hold is checked as part of the message.
+  key: () => undefined,
+  id: () => undefined,
+  mandatory: check.flag,
+  signal: aborting,
+};
+
+/**
+ * Checks the options of `publish`.
+ * @throws BrokerError `ERR_INVALID_OPTION`
+ */
+export function checkPublishOptions(options: PublishOptions): void {
+  checkOptions(options, publishTable, "publish");
+}
+
 const subscribeTable: Readonly<Record<keyof SubscribeOptions, Check>> = {
   queue: (value) => {
     checkQueue(value);
@@ -152,7 +170,7 @@ const subscribeTable: Readonly<Record<keyof SubscribeOptions, Check>> = {
     return undefined;
   },
   drainTimeoutMs: check.ms,
-  signal: (value) => (value instanceof AbortSignal ? undefined : "an AbortSignal"),
+  signal: aborting,
 };
 
 /** The options of a subscription with all defaults filled in. */

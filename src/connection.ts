@@ -4,7 +4,7 @@ import { channels } from "./diagnostics.ts";
 import type { CommonOptions, Driver, DriverContext, GivenUp } from "./driver.ts";
 import { BrokerError, wrapError } from "./errors.ts";
 import type { Clock } from "./internal/clock.ts";
-import { before, delay } from "./internal/wait.ts";
+import { abortable, before, delay } from "./internal/wait.ts";
 import { defaultLogger, type Logger } from "./logger.ts";
 import { Outbound } from "./outbound.ts";
 
@@ -22,6 +22,7 @@ export class Connection {
   readonly #source: DriverSource;
   readonly #clock: Clock;
   readonly #options: () => BrokerOptions & Required<CommonOptions>;
+  readonly #onLost: () => void;
   #status: Status = "idle";
   #lastError: BrokerError | undefined;
   #driver: Driver | undefined;
@@ -30,10 +31,17 @@ export class Connection {
   #cancelOpening: AbortController | undefined;
   #maxMessageBytes = 0;
 
-  constructor(source: DriverSource, clock: Clock, options: () => BrokerOptions & Required<CommonOptions>) {
+  /** @param onLost called when the driver has given the connection up: what was on it is to end. */
+  constructor(
+    source: DriverSource,
+    clock: Clock,
+    options: () => BrokerOptions & Required<CommonOptions>,
+    onLost: () => void,
+  ) {
     this.#source = source;
     this.#clock = clock;
     this.#options = options;
+    this.#onLost = onLost;
   }
 
   get status(): Status {
@@ -66,7 +74,9 @@ export class Connection {
   /** Connects, or waits for the connecting that is under way. */
   open(signal: AbortSignal | undefined): Promise<void> {
     if (this.#driver !== undefined) return Promise.resolve();
-    this.#opening ??= this.#open(signal).finally(() => {
+    // Whoever joins stops only its own waiting.
+    if (this.#opening !== undefined) return abortable(this.#opening, signal);
+    this.#opening = this.#open(signal).finally(() => {
       this.#opening = undefined;
     });
     return this.#opening;
@@ -148,6 +158,7 @@ export class Connection {
     this.#lastError = undefined;
     try {
       const driver = await this.#source.load(options);
+      cancel.signal.throwIfAborted();
       await this.#connect(driver, options, cancel.signal);
       this.#become("connected");
       if (driver.capabilities.guarantee === "at-most-once") {
@@ -216,6 +227,7 @@ export class Connection {
         outbound.close();
         this.#become("closed", error);
         this.report(error);
+        this.#onLost();
       },
       onError: (error) => this.report(error),
       onGiveUp: (message) => this.giveUp(message),

@@ -1,7 +1,6 @@
 import type { Driver } from "./driver.ts";
 import { BrokerError, wrapError } from "./errors.ts";
 import { type Deferred, deferred } from "./internal/deferred.ts";
-import { Deque } from "./internal/deque.ts";
 import type { Outgoing } from "./outgoing.ts";
 
 /** The bounds of an {@link Outbound}. */
@@ -18,11 +17,10 @@ export interface OutboundLimits {
 export class Outbound {
   readonly #driver: Driver;
   readonly #limits: OutboundLimits;
-  /** While down: what waits within the bounds, and behind it what waits for room. */
-  readonly #buffer = new Deque<Outgoing>();
-  readonly #parked = new Deque<Outgoing>();
+  /** What waits for the connection, in order: within the bounds, or beyond them with `whenFull: "wait"`. */
+  readonly #held = new Set<Outgoing>();
+  #heldBytes = 0;
   #batch: Outgoing[] = [];
-  #bufferedBytes = 0;
   #unanswered = 0;
   #scheduled = false;
   #down = false;
@@ -53,15 +51,12 @@ export class Outbound {
   /** The connection is back. */
   resume(): void {
     this.#down = false;
-    const held = [...this.#buffer.drain(), ...this.#parked.drain()].filter((outgoing) => !outgoing.answered);
-    this.#bufferedBytes = 0;
-    if (held.length > 0) this.#driver.publish(held);
+    this.#publish(this.#takeHeld());
   }
 
   /** Fails what is still held back. */
   close(): void {
-    const held = [...this.#batch.splice(0), ...this.#buffer.drain(), ...this.#parked.drain()];
-    for (const outgoing of held) {
+    for (const outgoing of [...this.#batch.splice(0), ...this.#takeHeld()]) {
       outgoing.fail(
         new BrokerError(
           "ERR_NOT_CONNECTED",
@@ -82,8 +77,12 @@ export class Outbound {
   #flush(): void {
     this.#scheduled = false;
     const batch = this.#batch;
-    if (batch.length === 0) return;
     this.#batch = [];
+    this.#publish(batch);
+  }
+
+  #publish(batch: readonly Outgoing[]): void {
+    if (batch.length === 0) return;
     try {
       this.#driver.publish(batch);
     } catch (error) {
@@ -94,18 +93,26 @@ export class Outbound {
 
   #hold(outgoing: Outgoing): void {
     const { bufferMessages, bufferBytes, whenFull } = this.#limits;
-    if (this.#buffer.size < bufferMessages && this.#bufferedBytes + outgoing.bytes <= bufferBytes) {
-      this.#buffer.push(outgoing);
-      this.#bufferedBytes += outgoing.bytes;
-    } else if (whenFull === "wait") this.#parked.push(outgoing);
-    else {
-      const held = `${this.#buffer.size} of ${bufferMessages} messages and ${this.#bufferedBytes} of ${bufferBytes} bytes`;
-      outgoing.fail(
-        new BrokerError("ERR_BACKLOG_FULL", `The connection is down and the buffer is full: ${held} wait.`, {
-          topic: outgoing.topic,
-        }),
-      );
+    const fits = this.#held.size < bufferMessages && this.#heldBytes + outgoing.bytes <= bufferBytes;
+    if (!fits && whenFull === "reject") {
+      const held = `${this.#held.size} of ${bufferMessages} messages and ${this.#heldBytes} of ${bufferBytes} bytes`;
+      const message = `The connection is down and the buffer is full: ${held} wait.`;
+      outgoing.fail(new BrokerError("ERR_BACKLOG_FULL", message, { topic: outgoing.topic }));
+      return;
     }
+    this.#held.add(outgoing);
+    this.#heldBytes += outgoing.bytes;
+    // One that is aborted makes room at once.
+    outgoing.whenAnswered(() => {
+      if (this.#held.delete(outgoing)) this.#heldBytes -= outgoing.bytes;
+    });
+  }
+
+  #takeHeld(): Outgoing[] {
+    const held = [...this.#held];
+    this.#held.clear();
+    this.#heldBytes = 0;
+    return held;
   }
 
   readonly #answered = (): void => {

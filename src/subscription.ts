@@ -122,7 +122,6 @@ export class Subscription implements DeliveryOwner {
     this.#checkIdle();
     if (!(await before(clock, deadlineAt, this.#idle.promise))) this.#cutOff();
     this.#deadlines.clear();
-    this.#agenda.clear();
     if (await before(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS), driver.close(disconnecting))) return;
     throw new BrokerError("ERR_DRIVER", `The subscription to ${this.pattern} did not close in time.`, {
       topic: this.pattern,
@@ -296,13 +295,17 @@ export class Subscription implements DeliveryOwner {
     if (to === false || this.#host.movesDeadLetters) return this.#settle(delivery, dead);
     const written = this.#deadLetters
       .write(delivery.source, dead, to)
-      .then((outcome) => this.#settle(delivery, outcome));
+      .then((outcome) => this.#answer(delivery, outcome));
     return this.#track(written, `Writing the dead letter of message ${delivery.id} failed`);
   }
 
-  #settle(delivery: RunningDelivery, outcome: Outcome): Promise<void> | undefined {
+  #answer(delivery: RunningDelivery, outcome: Outcome): void | Promise<void> {
     if (channels.settle.hasSubscribers) channels.settle.publish({ ...this.#event(delivery), outcome: outcome.kind });
-    const result = delivery.source.settle(outcome);
+    return delivery.source.settle(outcome);
+  }
+
+  #settle(delivery: RunningDelivery, outcome: Outcome): Promise<void> | undefined {
+    const result = this.#answer(delivery, outcome);
     if (result === undefined) return undefined;
     return this.#track(result, `Settling message ${delivery.id} on ${delivery.topic} failed`);
   }
@@ -336,6 +339,7 @@ export class Subscription implements DeliveryOwner {
       this.#tell(delivery.source, this.#unstarted(delivery, delayMs, delivery.attempt + 1));
     }
     this.#waiting.clear();
+    this.#agenda.clear();
   }
 
   // A message that was tried here before keeps the attempts it has used.

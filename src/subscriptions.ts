@@ -24,7 +24,6 @@ export class Subscriptions {
   readonly #clock: Clock;
   readonly #closers = new Set<Closer>();
   readonly #opening = new Set<Promise<Opened>>();
-  #closing = false;
 
   constructor(connection: Connection, clock: Clock) {
     this.#connection = connection;
@@ -56,16 +55,14 @@ export class Subscriptions {
     signal: AbortSignal | undefined,
   ): Promise<Opened> {
     signal?.throwIfAborted();
+    if (this.#isEnding(driver)) throw disconnected(driver, pattern);
     const subscription = new Subscription(randomUUID(), pattern, options, handler, this.#host(driver));
     const lower = await this.#subscribe(driver, subscription);
     const close = this.#closer(subscription, lower, signal);
-    if (this.#closing || this.#connection.driver !== driver) {
+    if (this.#isEnding(driver)) {
       await close(this.#clock.now(), true);
       // An iterator simply ends, as one that was open does; whoever waits for `subscribe` must not think that it is.
-      if (handler !== undefined) {
-        const message = `The broker was disconnected while it subscribed to ${pattern}.`;
-        throw new BrokerError("ERR_NOT_CONNECTED", message, { driver: driver.name, topic: pattern });
-      }
+      if (handler !== undefined) throw disconnected(driver, pattern);
     }
     const unsubscribe = () => close(this.#clock.now() + options.drainTimeoutMs, false);
     const subscriber = {
@@ -82,26 +79,20 @@ export class Subscriptions {
     return { subscription, subscriber };
   }
 
-  /** Drains all of them at once, those too that are being opened. */
+  /**
+   * Drains all of them at once, those too that are being opened, once the broker closes or its connection is lost for good.
+   * Failures are reported.
+   */
   async closeAll(deadlineAt: number): Promise<void> {
-    this.#closing = true;
-    try {
-      const opening = Promise.allSettled(this.#opening);
-      await this.#closeOpen(deadlineAt);
-      // Whatever is being opened closes itself when it sees that the broker closes.
-      await before(this.#clock, deadlineAt, opening);
-    } finally {
-      this.#closing = false;
-    }
+    const opening = Promise.allSettled(this.#opening);
+    const results = await Promise.allSettled([...this.#closers].map((close) => close(deadlineAt, true)));
+    for (const result of results) if (result.status === "rejected") this.#connection.report(result.reason);
+    // Whatever is being opened closes itself when it sees that the broker closes.
+    await before(this.#clock, deadlineAt, opening);
   }
 
-  async #closeOpen(deadlineAt: number): Promise<void> {
-    const results = await Promise.allSettled([...this.#closers].map((close) => close(deadlineAt, true)));
-    for (const result of results) {
-      if (result.status === "rejected") {
-        this.#connection.report(wrapError(result.reason, "ERR_DRIVER", "Closing a subscription failed"));
-      }
-    }
+  #isEnding(driver: Driver): boolean {
+    return this.#connection.status === "draining" || this.#connection.driver !== driver;
   }
 
   async #subscribe(driver: Driver, subscription: Subscription): Promise<DriverSubscription> {
@@ -131,16 +122,19 @@ export class Subscriptions {
     let closing: Promise<void> | undefined;
     const close = (deadlineAt: number, disconnecting: boolean) => {
       const ownDeadlineAt = Math.min(deadlineAt, this.#clock.now() + options.drainTimeoutMs);
-      closing ??= subscription.drain(lower, ownDeadlineAt, disconnecting).finally(() => {
-        this.#closers.delete(close);
-        signal?.removeEventListener("abort", abort);
-      });
+      closing ??= subscription
+        .drain(lower, ownDeadlineAt, disconnecting)
+        .catch((error: unknown) => {
+          throw wrapError(error, "ERR_DRIVER", `Ending the subscription to ${pattern} failed`, { topic: pattern });
+        })
+        .finally(() => {
+          this.#closers.delete(close);
+          signal?.removeEventListener("abort", abort);
+        });
       return closing;
     };
     const abort = () => {
-      close(Number.POSITIVE_INFINITY, false).catch((error: unknown) =>
-        this.#connection.report(wrapError(error, "ERR_DRIVER", `Unsubscribing from ${pattern} failed`)),
-      );
+      close(Number.POSITIVE_INFINITY, false).catch((error: BrokerError) => this.#connection.report(error));
     };
     this.#closers.add(close);
     signal?.addEventListener("abort", abort, { once: true });
@@ -172,4 +166,9 @@ export class Subscriptions {
       onGiveUp: (topic, id, queue, reason) => connection.giveUp({ topic, id, queue, reason }),
     };
   }
+}
+
+function disconnected(driver: Driver, pattern: string): BrokerError {
+  const message = `The broker was disconnected while it subscribed to ${pattern}.`;
+  return new BrokerError("ERR_NOT_CONNECTED", message, { driver: driver.name, topic: pattern });
 }

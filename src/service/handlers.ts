@@ -1,4 +1,4 @@
-import { BrokerError } from "../errors.ts";
+import { BrokerError, describeError, isFinal, NonRetryableError } from "../errors.ts";
 import type { Context } from "./context.ts";
 
 /** Handles the payloads of one topic. Its return acks the message, its error nacks it. */
@@ -59,8 +59,16 @@ export function allOf(handlers: readonly NamedHandler[]): ServiceHandler {
     }
     if (done.size >= MAX_PARTIAL) done.delete(done.keys().next().value ?? "");
     done.set(context.id, succeeded);
-    throw errors.length === 1 ? errors[0] : new AggregateError(errors, errors.map(String).join("; "));
+    throw oneOf(errors);
   };
+}
+
+/** What several failures mean together: only where trying again helps none of them, it helps not at all. */
+function oneOf(errors: readonly unknown[]): unknown {
+  if (errors.length === 1) return errors[0];
+  const message = errors.map(describeError).join("; ");
+  const all = new AggregateError(errors, message);
+  return errors.every(isFinal) ? new NonRetryableError(message, { cause: all }) : all;
 }
 
 function ownMethods(target: object): string[] {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Broker } from "../broker.ts";
 import type { PublishOptions } from "../broker-options.ts";
+import { checkPublishOptions } from "../check-options.ts";
 import type { Codec } from "../codec.ts";
 import type { Receipt } from "../receipt.ts";
 import { checkTopic } from "../topics.ts";
@@ -37,7 +38,9 @@ export class ServicePublisher<Input = unknown> {
    * @throws BrokerError `ERR_INVALID_PAYLOAD` with the issues; otherwise as `broker.publish`
    */
   async publish(payload: Input, options: ServicePublishOptions = {}): Promise<Receipt> {
-    const { header, id = randomUUID(), key, signal, mandatory = false } = options;
+    const { header, ...rest } = options;
+    checkPublishOptions(rest);
+    const { id = randomUUID(), key, signal, mandatory = false } = rest;
     const { name, schema } = this.topic;
     if (schema !== undefined) await checkPayload(schema, payload, name);
     const set = {

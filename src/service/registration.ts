@@ -36,7 +36,7 @@ export class ServiceRegistration {
 
   /** Registers for the first time; rejects where that fails. A service whose check fails starts unregistered. */
   async start(): Promise<void> {
-    await this.#refresh();
+    await this.#refreshNext();
     this.#arm();
   }
 
@@ -60,17 +60,23 @@ export class ServiceRegistration {
     });
   }
 
-  // One at a time: a slow registration must not come after the deregistration that follows it.
-  #safely(): Promise<void> {
-    this.#working = this.#working.then(async () => {
-      if (this.#stopped) return;
-      try {
-        await this.#refresh();
-      } catch (error) {
-        this.#options.onError(wrapError(error, "ERR_REGISTRY", "Registering the service failed; it is tried again"));
-      }
+  async #safely(): Promise<void> {
+    try {
+      await this.#refreshNext();
+    } catch (error) {
+      this.#options.onError(wrapError(error, "ERR_REGISTRY", "Registering the service failed; it is tried again"));
+    }
+  }
+
+  // One at a time: a slow registration must not come after a newer one, nor after the deregistration that follows it.
+  #refreshNext(): Promise<void> {
+    const done = this.#working.then(async () => {
+      if (!this.#stopped) await this.#refresh();
     });
-    return this.#working;
+    this.#working = done.catch(() => {
+      // Told to the caller; here it only has to be over.
+    });
+    return done;
   }
 
   async #refresh(): Promise<void> {

@@ -1,9 +1,9 @@
 import type { Broker } from "../broker.ts";
 import type { BrokerOptions, SubscribeOptions } from "../broker-options.ts";
-import { type Check, check, checkOptions } from "../check-options.ts";
+import { type Check, check, checkOptions, resolveSubscribeOptions } from "../check-options.ts";
 import type { Codec } from "../codec.ts";
 import type { Driver } from "../driver.ts";
-import type { BrokerError } from "../errors.ts";
+import { BrokerError } from "../errors.ts";
 import type { Registry } from "../registry.ts";
 
 /** What runs before or after the service starts or stops. Several run one after another, in order. */
@@ -92,6 +92,16 @@ const table: Readonly<Record<keyof ServiceOptions, Check>> = {
  */
 export function checkServiceOptions(options: ServiceOptions): void {
   checkOptions({ ...options, name: options?.name ?? "" }, table, "a service");
+}
+
+/**
+ * Checks the options of a service's subscription, before there is a broker that could.
+ * @throws BrokerError `ERR_INVALID_OPTION`, `ERR_INVALID_TOPIC`
+ */
+export function checkServiceSubscribeOptions(options: SubscribeOptions): void {
+  if (options.autoAck !== undefined)
+    throw new BrokerError("ERR_INVALID_OPTION", "A service settles by return and error: it has no option autoAck.");
+  resolveSubscribeOptions(options, 0);
 }
 
 /** Runs hooks one after another; rejects with what the first that fails throws. */

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { Broker } from "../broker.ts";
+import type { SubscribeOptions } from "../broker-options.ts";
 import type { Codec } from "../codec.ts";
 import { createBroker } from "../create-broker.ts";
 import type { Delivery } from "../delivery.ts";
 import { BrokerError, wrapError } from "../errors.ts";
-import { deferred } from "../internal/deferred.ts";
+import { type Deferred, deferred } from "../internal/deferred.ts";
 import { defaultLogger } from "../logger.ts";
 import { openRegistry } from "../registries/by-name.ts";
 import type { Registry, Service as ServiceRecord } from "../registry.ts";
@@ -16,7 +17,13 @@ import { allOf, type NamedHandler, namedHandlers, type ServiceHandler } from "./
 import { compose, type Middleware, type PublishMiddleware, type SubscribeMiddleware } from "./middleware.ts";
 import { ServicePublisher } from "./publisher.ts";
 import { ServiceRegistration } from "./registration.ts";
-import { checkServiceOptions, runHooks, type ServiceOptions, type ServiceSubscribeOptions } from "./service-options.ts";
+import {
+  checkServiceOptions,
+  checkServiceSubscribeOptions,
+  runHooks,
+  type ServiceOptions,
+  type ServiceSubscribeOptions,
+} from "./service-options.ts";
 import { settingsHelp } from "./settings/help.ts";
 import { resolveSettings } from "./settings/resolve-settings.ts";
 import { releaseBroker, useBroker } from "./shared-brokers.ts";
@@ -42,9 +49,13 @@ export type ServiceStatus = "idle" | "starting" | "started" | "stopping" | "stop
 interface Definition {
   readonly topic: Topic;
   readonly handlers: readonly NamedHandler[];
-  readonly options: ServiceSubscribeOptions;
-  readonly subscribed: ReturnType<typeof deferred<void>>;
+  readonly options: SubscribeOptions;
+  /** What `ready` tells: of the start that is under way or comes next, else of the last one. */
+  subscribed: Deferred<void>;
+  /** Whether `subscribed` has told of a start already. */
+  told: boolean;
   subscriber: Subscriber | undefined;
+  ending: Promise<void> | undefined;
 }
 
 /** A program with a name, that subscribes, publishes, can be found, is configured from outside and stops cleanly. */
@@ -160,29 +171,25 @@ export class Service implements AsyncDisposable {
   ): ServiceSubscription;
   subscribe(on: string | Topic, given: unknown, options: ServiceSubscribeOptions = {}): ServiceSubscription {
     const { methods, ...rest } = options;
-    const subscribed = deferred<void>();
-    subscribed.promise.catch(() => {
-      // Told by `start`, or by the error hook; whoever waits for `ready` hears it there too.
-    });
+    checkServiceSubscribeOptions(rest);
     const definition: Definition = {
       topic: asTopic(on),
       handlers: namedHandlers(given, methods),
       options: rest,
-      subscribed,
+      subscribed: untold(),
+      told: false,
       subscriber: undefined,
+      ending: undefined,
     };
     this.#definitions.add(definition);
     if (this.#subscribing) void this.#subscribeLate(definition);
     return {
       topic: definition.topic.name,
       queue: options.queue,
-      ready: () => subscribed.promise,
-      unsubscribe: async () => {
-        if (!this.#definitions.delete(definition)) return;
-        // One that is on its way ends itself when it arrives.
-        if (this.#subscribing) await subscribed.promise.catch(() => {});
-        await definition.subscriber?.unsubscribe();
-        await this.#registration?.update();
+      ready: () => definition.subscribed.promise,
+      unsubscribe: () => {
+        definition.ending ??= this.#unsubscribe(definition);
+        return definition.ending;
       },
     };
   }
@@ -283,17 +290,24 @@ export class Service implements AsyncDisposable {
     this.#ended.promise.catch(() => {
       // Told by `stop` to its caller; `run` hears it here.
     });
+    for (const definition of this.#definitions) {
+      if (definition.told) Object.assign(definition, { subscribed: untold(), told: false });
+    }
     const { broker } = this;
-    useBroker(broker);
+    const free = useBroker(broker);
     try {
       await runHooks(this.#options.beforeStart);
+      await free;
       await broker.connect();
       this.#subscribing = true;
-      await Promise.all([...this.#definitions].map((definition) => this.#open(definition)));
-      this.#registration = await this.#register();
+      // All of them, so that none arrives when the start has failed already and is being undone.
+      const opened = await Promise.allSettled([...this.#definitions].map((definition) => this.#open(definition)));
+      for (const result of opened) if (result.status === "rejected") throw result.reason;
+      await this.#register();
       await runHooks(this.#options.afterStart);
       this.#status = "started";
     } catch (error) {
+      for (const definition of this.#definitions) tell(definition, error);
       await this.#close().catch((second: unknown) => this.#report(second, "Undoing a failed start failed"));
       this.#status = "idle";
       throw error;
@@ -336,16 +350,25 @@ export class Service implements AsyncDisposable {
       this.#report(error, "Leaving the registry failed; the record ends with its TTL");
     }
     this.#registration = undefined;
-    const subscribers = [...this.#definitions].flatMap(({ subscriber }) =>
-      subscriber === undefined ? [] : [subscriber],
-    );
+    const subscribers = [...this.#definitions].map(({ subscriber }) => subscriber);
     for (const definition of this.#definitions) definition.subscriber = undefined;
-    if (this.broker.status !== "closed") await Promise.all(subscribers.map((subscriber) => subscriber.unsubscribe()));
-    await releaseBroker(this.broker);
+    // The last user disconnects, which drains the subscriptions too, and counts what only they still wanted.
+    if (await releaseBroker(this.broker)) return;
+    const ended = await Promise.allSettled(subscribers.map((subscriber) => subscriber?.unsubscribe()));
+    for (const result of ended) if (result.status === "rejected") throw result.reason;
+  }
+
+  async #unsubscribe(definition: Definition): Promise<void> {
+    if (!this.#definitions.delete(definition)) return;
+    // One that is on its way ends itself when it arrives.
+    if (this.#subscribing) await definition.subscribed.promise.catch(() => {});
+    else tell(definition, notSubscribed(definition));
+    await definition.subscriber?.unsubscribe();
+    await this.#registration?.update();
   }
 
   async #open(definition: Definition): Promise<void> {
-    const { topic: on, handlers, options, subscribed } = definition;
+    const { topic: on, handlers, options } = definition;
     const handle = allOf(handlers);
     const run = compose<MessageContext, unknown>(this.#subscribeMiddleware, async (context) =>
       handle(await context.payload(), context),
@@ -358,11 +381,15 @@ export class Service implements AsyncDisposable {
         (delivery: Delivery) => run(new MessageContext(delivery, on, options.queue, subscription, host)),
         options,
       );
-      if (this.#subscribing && this.#definitions.has(definition)) definition.subscriber = subscriber;
-      else await subscriber.unsubscribe();
-      subscribed.resolve();
+      if (this.#subscribing && this.#definitions.has(definition)) {
+        definition.subscriber = subscriber;
+        tell(definition);
+      } else {
+        await subscriber.unsubscribe();
+        tell(definition, notSubscribed(definition));
+      }
     } catch (error) {
-      subscribed.reject(error);
+      tell(definition, error);
       throw error;
     }
   }
@@ -370,16 +397,14 @@ export class Service implements AsyncDisposable {
   async #subscribeLate(definition: Definition): Promise<void> {
     try {
       await this.#open(definition);
-      // During the start the record may have been made without it.
-      await this.#starting?.catch(() => {});
-      await this.#registration?.update();
     } catch (error) {
       this.#definitions.delete(definition);
       this.#report(error, `Subscribing to ${definition.topic.name} failed`);
     }
+    await this.#registration?.update();
   }
 
-  async #register(): Promise<ServiceRegistration> {
+  async #register(): Promise<void> {
     const { registerTtlMs, registerIntervalMs, registerCheck } = this.#options;
     const { broker } = this;
     const { registry: asked = broker.options.registry } = this.#options;
@@ -388,14 +413,13 @@ export class Service implements AsyncDisposable {
       asked ?? (broker.capabilities.processes ? "local" : "memory"),
       broker.options.registryAddress,
     );
-    const registration = new ServiceRegistration(registry, () => this.#record(registry), {
+    this.#registration = new ServiceRegistration(registry, () => this.#record(registry), {
       registerTtlMs,
       registerIntervalMs,
       registerCheck,
       onError: (error) => this.#report(error, "Registering failed"),
     });
-    await registration.start();
-    return registration;
+    await this.#registration.start();
   }
 
   #record(registry: Registry): ServiceRecord {
@@ -435,7 +459,36 @@ export class Service implements AsyncDisposable {
   #report(error: unknown, context: string): void {
     const wrapped = wrapError(error, "ERR_DRIVER", context);
     const onError = this.#options.onError ?? this.broker.options.onError;
-    if (onError !== undefined) onError(wrapped);
-    else (this.broker.options.logger ?? defaultLogger).error({ service: this.name, error: wrapped }, wrapped.message);
+    const logger = this.broker.options.logger ?? defaultLogger;
+    if (onError === undefined) {
+      logger.error({ service: this.name, error: wrapped }, wrapped.message);
+      return;
+    }
+    try {
+      onError(wrapped);
+    } catch (thrown) {
+      logger.error({ service: this.name, error: thrown }, `The onError hook failed: ${String(thrown)}`);
+    }
   }
+}
+
+function untold(): Deferred<void> {
+  const subscribed = deferred<void>();
+  subscribed.promise.catch(() => {
+    // Told by `start`, or by the error hook; whoever waits for `ready` hears it there too.
+  });
+  return subscribed;
+}
+
+/** Tells whoever waits for `ready` that the definition is subscribed, or why it is not. What was told first holds. */
+function tell(definition: Definition, error?: unknown): void {
+  definition.told = true;
+  if (error === undefined) definition.subscribed.resolve();
+  else definition.subscribed.reject(error);
+}
+
+function notSubscribed({ topic: on }: Definition): BrokerError {
+  return new BrokerError("ERR_NOT_CONNECTED", `The subscription to ${on.name} ended before it was made.`, {
+    topic: on.name,
+  });
 }
