@@ -80,7 +80,7 @@ export class Worker {
   }
 
   connect(own: HttpOptions = {}, options: BrokerOptions = {}): Promise<string> {
-    return this.ask("connect", { http: own, broker: options });
+    return this.ask("connect", { http: own, broker: { connectTimeoutMs: 30_000, ...options } });
   }
 
   subscribe(
