@@ -31,8 +31,9 @@ export type {
   SubscribeMiddleware,
 } from "./service/middleware.ts";
 export type { ServicePublisher, ServicePublishOptions } from "./service/publisher.ts";
-export type { HandlerObject, Service, ServiceStatus, ServiceSubscription } from "./service/service.ts";
+export type { Service } from "./service/service.ts";
 export type { Hook, ServiceOptions, ServiceSubscribeOptions } from "./service/service-options.ts";
+export type { HandlerObject, ServiceStatus, ServiceSubscription } from "./service/subscription-definition.ts";
 export { type Topic, topic } from "./service/topic.ts";
 export type { Subscriber } from "./subscriber.ts";
 export { matchesTopic } from "./topics.ts";

@@ -238,6 +238,11 @@ export class Outbox {
     for (const lane of this.lanes.values()) for (const entry of lane.entries()) entry.message.answer("waiting");
   }
 
+  /** How many messages wait for a first subscriber, by topic. */
+  get unwanted(): readonly (readonly [string, number])[] {
+    return this.#unwanted.counts();
+  }
+
   /** Drops one entry that is in no member's hands; resolves with whether it was there. */
   drop(entry: Entry): boolean {
     if (entry.state !== "ready" && entry.state !== "delayed") return false;

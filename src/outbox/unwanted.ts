@@ -11,6 +11,11 @@ export class Unwanted {
     else waiting.push(message);
   }
 
+  /** How many messages wait, by topic. */
+  counts(): [string, number][] {
+    return [...this.#byTopic].map(([topic, waiting]) => [topic, waiting.length]);
+  }
+
   /** Removes and returns what matches the pattern, in the order of publishing. */
   take(pattern: string): OutboxMessage[] {
     const taken: OutboxMessage[] = [];

@@ -1,19 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { Broker } from "../broker.ts";
-import type { SubscribeOptions } from "../broker-options.ts";
 import type { Codec } from "../codec.ts";
-import { createBroker } from "../create-broker.ts";
 import type { Delivery } from "../delivery.ts";
 import { BrokerError, wrapError } from "../errors.ts";
-import { type Deferred, deferred } from "../internal/deferred.ts";
+import { deferred } from "../internal/deferred.ts";
 import { defaultLogger } from "../logger.ts";
 import { openRegistry } from "../registries/by-name.ts";
 import type { Registry, Service as ServiceRecord } from "../registry.ts";
-import type { Subscriber } from "../subscriber.ts";
 import { Codecs } from "./codecs.ts";
 import { MessageContext } from "./context.ts";
 import { subscriberEndpoint } from "./endpoints.ts";
-import { allOf, type NamedHandler, namedHandlers, type ServiceHandler } from "./handlers.ts";
+import { allOf, namedHandlers, type ServiceHandler } from "./handlers.ts";
+import { makeBroker } from "./make-broker.ts";
 import { compose, type Middleware, type PublishMiddleware, type SubscribeMiddleware } from "./middleware.ts";
 import { ServicePublisher } from "./publisher.ts";
 import { ServiceRegistration } from "./registration.ts";
@@ -28,35 +26,16 @@ import { settingsHelp } from "./settings/help.ts";
 import { resolveSettings } from "./settings/resolve-settings.ts";
 import { releaseBroker, useBroker } from "./shared-brokers.ts";
 import { onStopSignal } from "./signals.ts";
+import {
+  type Definition,
+  type HandlerObject,
+  notSubscribed,
+  type ServiceStatus,
+  type ServiceSubscription,
+  tell,
+  untold,
+} from "./subscription-definition.ts";
 import { asTopic, type Topic } from "./topic.ts";
-
-/** An object whose methods handle messages: not a function, which is a handler itself. */
-export type HandlerObject<Target extends object> = Target extends (...parameters: never) => unknown ? never : Target;
-
-/** A subscription of a service. */
-export interface ServiceSubscription {
-  readonly topic: string;
-  readonly queue: string | undefined;
-  /** Resolves when it is subscribed: for one made before the start, when the service has started. Rejects where that fails. */
-  ready(): Promise<void>;
-  /** Drains and ends it. Idempotent. */
-  unsubscribe(): Promise<void>;
-}
-
-/** Where a service is in its life. */
-export type ServiceStatus = "idle" | "starting" | "started" | "stopping" | "stopped";
-
-interface Definition {
-  readonly topic: Topic;
-  readonly handlers: readonly NamedHandler[];
-  readonly options: SubscribeOptions;
-  /** What `ready` tells: of the start that is under way or comes next, else of the last one. */
-  subscribed: Deferred<void>;
-  /** Whether `subscribed` has told of a start already. */
-  told: boolean;
-  subscriber: Subscriber | undefined;
-  ending: Promise<void> | undefined;
-}
 
 /** A program with a name, that subscribes, publishes, can be found, is configured from outside and stops cleanly. */
 export class Service implements AsyncDisposable {
@@ -106,7 +85,7 @@ export class Service implements AsyncDisposable {
 
   /** The broker in use: the one given, or one that the service makes of its options when first asked. */
   get broker(): Broker {
-    this.#broker ??= this.#makeBroker();
+    this.#broker ??= makeBroker(this.#options);
     return this.#broker;
   }
 
@@ -437,16 +416,6 @@ export class Service implements AsyncDisposable {
     };
   }
 
-  #makeBroker(): Broker {
-    const { broker, brokerOptions = {}, registry, onError } = this.#options;
-    if (broker instanceof Broker) return broker;
-    return createBroker(broker, {
-      ...(registry === undefined ? {} : { registry }),
-      ...(onError === undefined ? {} : { onError }),
-      ...brokerOptions,
-    });
-  }
-
   #makeCodecs(): Codecs {
     const { broker, brokerOptions, codecs = [] } = this.#options;
     return new Codecs(broker instanceof Broker ? broker.options.codec : brokerOptions?.codec, codecs);
@@ -470,25 +439,4 @@ export class Service implements AsyncDisposable {
       logger.error({ service: this.name, error: thrown }, `The onError hook failed: ${String(thrown)}`);
     }
   }
-}
-
-function untold(): Deferred<void> {
-  const subscribed = deferred<void>();
-  subscribed.promise.catch(() => {
-    // Told by `start`, or by the error hook; whoever waits for `ready` hears it there too.
-  });
-  return subscribed;
-}
-
-/** Tells whoever waits for `ready` that the definition is subscribed, or why it is not. What was told first holds. */
-function tell(definition: Definition, error?: unknown): void {
-  definition.told = true;
-  if (error === undefined) definition.subscribed.resolve();
-  else definition.subscribed.reject(error);
-}
-
-function notSubscribed({ topic: on }: Definition): BrokerError {
-  return new BrokerError("ERR_NOT_CONNECTED", `The subscription to ${on.name} ended before it was made.`, {
-    topic: on.name,
-  });
 }

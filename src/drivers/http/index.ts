@@ -22,6 +22,7 @@ import type {
 } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
 import { abortable, before } from "../../internal/wait.ts";
+import { leftBehind } from "../../outbox/left-behind.ts";
 import { addressOfUrl, checkHttpOptions, type HttpOptions, mergeHttpOptions } from "./options.ts";
 import { type HttpSession, openSession } from "./session.ts";
 
@@ -123,6 +124,7 @@ class HttpDriver implements Driver<undefined> {
       outbox.when(() => outbox.idle),
     );
     const lost = session.abandoned + outbox.messages;
+    const where = leftBehind(outbox);
     this.#session = undefined;
     this.#ended.abort(new BrokerError("ERR_NOT_CONNECTED", "The broker was disconnected before all was delivered."));
     this.#ended = new AbortController();
@@ -130,7 +132,7 @@ class HttpDriver implements Driver<undefined> {
     if (lost === 0) return;
     throw new BrokerError(
       "ERR_UNDELIVERED",
-      `${lost} message(s) were given up: nobody took them in time, and without storage they end with this process.`,
+      `${lost} message(s) were given up${where}: nobody took them in time, and they end with this process.`,
       { driver: this.name, count: lost },
     );
   }

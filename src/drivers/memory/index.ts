@@ -19,6 +19,7 @@ import type {
   SubscribeRequest,
 } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
+import { leftBehind } from "../../outbox/left-behind.ts";
 import { type Hub, leaveHub, openHub } from "./hub.ts";
 
 /** What the memory driver promises. */
@@ -105,10 +106,15 @@ class MemoryDriver implements Driver<undefined> {
     this.#hub = undefined;
     const lost = this.#abandoned + leaveHub(hub, this);
     if (lost === 0) return;
-    throw new BrokerError("ERR_UNDELIVERED", `${lost} message(s) were given up: nobody was left to take them.`, {
-      driver: this.name,
-      count: lost,
-    });
+    const where = leftBehind(hub.outbox);
+    throw new BrokerError(
+      "ERR_UNDELIVERED",
+      `${lost} message(s) were given up${where}: nobody was left to take them.`,
+      {
+        driver: this.name,
+        count: lost,
+      },
+    );
   }
 
   #connected(): Hub {
