@@ -1,0 +1,159 @@
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import type { Capabilities } from "../../capabilities.ts";
+import type { Driver, DriverContext, DriverSubscription, Publication, SubscribeRequest } from "../../driver.ts";
+import { BrokerError, wrapError } from "../../errors.ts";
+import { before } from "../../internal/wait.ts";
+import { natsCoreCapabilities } from "./capabilities.ts";
+import type { NatsClient } from "./client.ts";
+import { connected } from "./connected.ts";
+import { CoreSubscription } from "./core-subscription.ts";
+import { Link } from "./link.ts";
+import { encodeHeader, nativeBytes } from "./native-header.ts";
+import { type NatsCoreOptions, resolveNatsOptions } from "./options.ts";
+import { Names, queueName } from "./subjects.ts";
+
+interface Session {
+  readonly client: NatsClient;
+  readonly connection: NatsConnection;
+  readonly link: Link;
+  readonly names: Names;
+  readonly context: DriverContext;
+}
+
+/** The driver of `nats+core://`. */
+export class NatsCoreDriver implements Driver<NatsConnection> {
+  readonly name = "nats+core";
+  readonly #options: NatsCoreOptions;
+  #capabilities: Capabilities = natsCoreCapabilities;
+  #session: Session | undefined;
+  #flushing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: NatsCoreOptions) {
+    this.#options = options;
+  }
+
+  get capabilities(): Capabilities {
+    return this.#capabilities;
+  }
+
+  get address(): string {
+    return this.#session === undefined ? "" : `nats+core://${this.#session.connection.getServer()}`;
+  }
+
+  get native(): NatsConnection {
+    return this.#open().connection;
+  }
+
+  async connect(context: DriverContext, signal: AbortSignal): Promise<void> {
+    const options = resolveNatsOptions(this.#options, context.options, true);
+    const names = new Names(options.prefix);
+    this.#session = await connected(options, context, signal, async (client, connection) => {
+      // The client itself puts subscriptions back on a restored connection.
+      const link = new Link(connection, context, {
+        down: () => {},
+        restore: () => connection.flush(),
+        refused: () => {},
+      });
+      return { client, connection, link, names, context };
+    });
+    const payload = this.#session.connection.info?.max_payload;
+    if (payload !== undefined)
+      this.#capabilities = Object.freeze({ ...natsCoreCapabilities, maxMessageBytes: payload - 2_048 });
+  }
+
+  publish(publications: readonly Publication[]): void {
+    const { client, connection, names } = this.#open();
+    const room = connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    const written = publications.filter((publication) => {
+      const { topic, body } = publication;
+      const headers = encodeHeader(client, publication);
+      const bytes = nativeBytes(headers) + body.byteLength;
+      try {
+        if (bytes > room)
+          throw new BrokerError(
+            "ERR_MESSAGE_TOO_LARGE",
+            `The message to ${topic} takes ${bytes} bytes on NATS, of ${room} that the server carries.`,
+            { topic },
+          );
+        connection.publish(names.core(topic, false), body, { headers });
+        return true;
+      } catch (error) {
+        publication.fail(
+          wrapError(error, "ERR_CONNECTION_LOST", `The message to ${topic} could not be sent`, {
+            driver: this.name,
+            topic,
+          }),
+        );
+        return false;
+      }
+    });
+    this.#flushing = connection.flush().then(
+      () => {
+        for (const publication of written) publication.confirm("sent");
+      },
+      (error: unknown) => {
+        for (const publication of written)
+          publication.fail(
+            wrapError(error, "ERR_CONNECTION_LOST", "The connection broke before the server had the message", {
+              driver: this.name,
+            }),
+          );
+      },
+    );
+  }
+
+  async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {
+    const { connection, names, context } = this.#open();
+    const { pattern, queue } = request;
+    const taker = new CoreSubscription(request, names, context);
+    const subscription = connection.subscribe(names.core(pattern, true), {
+      // Prefixed with the pattern: two patterns with one queue name do not share.
+      ...(queue === undefined ? {} : { queue: queueName(pattern, queue) }),
+      callback: (error: Error | null, message: Msg) => {
+        if (error === null) taker.take(message);
+        else
+          request.onEnd(
+            wrapError(error, "ERR_AUTHENTICATION", `The NATS server refuses the subscription to ${pattern}`, {
+              driver: this.name,
+            }),
+          );
+      },
+    });
+    try {
+      await connection.flush();
+    } catch (error) {
+      if (!subscription.isClosed()) subscription.unsubscribe();
+      throw new BrokerError(
+        "ERR_CONNECTION_LOST",
+        `The connection broke before the server knew of the subscription to ${pattern}.`,
+        {
+          driver: this.name,
+          topic: pattern,
+          cause: error,
+        },
+      );
+    }
+    return {
+      stop: async () => {
+        if (!subscription.isClosed() && !connection.isClosed()) await subscription.drain();
+        taker.stop();
+      },
+      close: async () => {},
+    };
+  }
+
+  async disconnect(deadlineAt: number): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#session = undefined;
+    const { link, connection, context } = session;
+    if (link.connected) await before(context.clock, deadlineAt, this.#flushing);
+    link.end();
+    if (this.#options.connection === undefined) await connection.close();
+  }
+
+  #open(): Session {
+    if (this.#session === undefined) throw new BrokerError("ERR_NOT_CONNECTED", "The NATS broker is not connected.");
+    return this.#session;
+  }
+}

@@ -1,0 +1,108 @@
+import type { Clock } from "../../internal/clock.ts";
+import type { Attempts } from "./attempts.ts";
+import type { Link } from "./link.ts";
+import { ACKS, type DeliveryInfo } from "./native-delivery.ts";
+import type { Requests } from "./requests.ts";
+
+/** How long a consumer may not answer for an ack, in milliseconds: then it is gone, with the message. */
+const ACK_NOBODY_MS = 3_000;
+
+/** A delivery that the server waits for. */
+export interface Held extends DeliveryInfo {
+  readonly reply: string;
+  /** When the server last heard of it. */
+  heardAt: number;
+}
+
+/** What is to be remembered of a message that is given back. */
+export interface NextAttempt {
+  readonly attempt: number;
+  readonly firstFailureAt: number | undefined;
+}
+
+/** What {@link InHand} works with. */
+export interface InHandHost {
+  readonly requests: Requests;
+  readonly attempts: Attempts;
+  readonly link: Link;
+  readonly clock: Clock;
+  /** There is room for another message. */
+  onRoom(): void;
+}
+
+/** The deliveries that a member has in hand, each until it is answered for. */
+export class InHand {
+  /** How many are not answered for. */
+  unsettled = 0;
+  readonly #host: InHandHost;
+  /** By sequence number. */
+  readonly #held = new Map<number, Held>();
+
+  constructor(host: InHandHost) {
+    this.#host = host;
+  }
+
+  /** Takes a delivery; `undefined` where its message is in hand already, delivered again after a lost connection. */
+  take(info: DeliveryInfo, reply: string): Held | undefined {
+    if (this.#held.has(info.sequence)) return undefined;
+    const held: Held = { ...info, reply, heardAt: this.#host.clock.now() };
+    this.#held.set(info.sequence, held);
+    this.unsettled += 1;
+    return held;
+  }
+
+  /** Done with it. Resolves when the server knows. */
+  async ack(held: Held): Promise<void> {
+    try {
+      await this.#answer(held, ACKS.ack);
+    } finally {
+      this.#held.delete(held.sequence);
+    }
+  }
+
+  /** Gives it back, to come again after a delay as the attempt said. Resolves when the server knows. */
+  async again(held: Held, { attempt, firstFailureAt }: NextAttempt, delayMs: number): Promise<void> {
+    const { attempts, clock } = this.#host;
+    const startedAt = clock.now();
+    try {
+      await attempts.remember(held.sequence, { delivered: held.delivered, attempt, firstFailureAt });
+    } catch (error) {
+      // The server delivers it again by itself once it hears no more of it.
+      this.drop(held);
+      throw error;
+    }
+    // It may be here again before the server says that it has taken it.
+    this.#held.delete(held.sequence);
+    await this.#answer(held, ACKS.nak(delayMs - (clock.now() - startedAt)));
+  }
+
+  /** Forgets it without a word to the server. */
+  drop(held: Held): void {
+    this.#held.delete(held.sequence);
+    this.#room();
+  }
+
+  /** Tells the server of everything that it has not heard of for so long. */
+  keep(forMs: number): void {
+    const { clock, link } = this.#host;
+    const now = clock.now();
+    for (const held of this.#held.values()) {
+      if (now - held.heardAt < forMs) continue;
+      held.heardAt = now;
+      link.connection.publish(held.reply, ACKS.working);
+    }
+  }
+
+  #answer(held: Held, payload: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const answer = (): void => resolve();
+      this.#host.requests.send({ subject: held.reply, payload, nobodyForMs: ACK_NOBODY_MS, answer, fail: reject });
+      this.#room();
+    });
+  }
+
+  #room(): void {
+    this.unsettled -= 1;
+    this.#host.onRoom();
+  }
+}

@@ -1,0 +1,180 @@
+import type { MsgHdrs } from "@nats-io/transport-node";
+import { BrokerError } from "../../errors.ts";
+import type { Requests } from "./requests.ts";
+
+/** What JetStream's API says of a stream. */
+export interface StreamInfo {
+  readonly config: StreamConfig;
+}
+
+/** The part of a stream's configuration that Tidings sets. */
+export interface StreamConfig {
+  readonly name: string;
+  readonly description: string;
+  readonly subjects: readonly string[];
+  readonly retention: "interest" | "workqueue" | "limits";
+  readonly storage: "file";
+  readonly discard: "new" | "old";
+  readonly max_msgs: number;
+  readonly max_bytes: number;
+  readonly max_msgs_per_subject: number;
+  /** In nanoseconds, like every duration of the API. */
+  readonly max_age: number;
+  readonly duplicate_window: number;
+  readonly num_replicas: number;
+}
+
+/** What JetStream's API says of a consumer. */
+export interface ConsumerInfo {
+  readonly name: string;
+  readonly config: ConsumerConfig;
+  readonly num_pending: number;
+  readonly num_ack_pending: number;
+}
+
+/** The part of a consumer's configuration that Tidings sets. */
+export interface ConsumerConfig {
+  readonly durable_name: string;
+  readonly description: string;
+  readonly deliver_policy: "new" | "all";
+  readonly ack_policy: "explicit";
+  readonly ack_wait: number;
+  readonly max_deliver: -1;
+  readonly max_ack_pending: -1;
+  readonly max_waiting: number;
+  readonly filter_subject: string;
+  readonly replay_policy: "instant";
+  readonly inactive_threshold?: number;
+}
+
+/** A message as JetStream's API shows it. */
+export interface StoredMessage {
+  readonly subject: string;
+  readonly seq: number;
+  readonly time: string;
+  /** Base64. */
+  readonly hdrs?: string;
+  readonly data?: string;
+}
+
+/** An error of JetStream's API. */
+export interface ApiError {
+  readonly code: number;
+  readonly err_code: number;
+  readonly description: string;
+}
+
+/** Error codes of JetStream's API that mean something here. */
+export const API_CODES = {
+  consumerNotFound: 10014,
+  messageNotFound: 10037,
+  sequenceNotFound: 10043,
+  messageGone: 10057,
+  streamNameInUse: 10058,
+  streamNotFound: 10059,
+} as const;
+
+const NOT_FOUND: readonly number[] = [
+  API_CODES.consumerNotFound,
+  API_CODES.messageNotFound,
+  API_CODES.sequenceNotFound,
+  API_CODES.messageGone,
+  API_CODES.streamNotFound,
+];
+
+/** A nanosecond's share of a millisecond: JetStream's API counts in nanoseconds. */
+export const NANOS_PER_MS = 1_000_000;
+
+/** How long JetStream's API may be silent, in milliseconds: a server without it never answers. */
+const NO_API_AFTER_MS = 2_000;
+
+/** JetStream's API: JSON over requests. */
+export class JetStream {
+  readonly requests: Requests;
+  readonly #prefix: string;
+
+  constructor(requests: Requests, domain: string | undefined) {
+    this.requests = requests;
+    this.#prefix = domain === undefined ? "$JS.API" : `$JS.${domain}.API`;
+  }
+
+  /** The subject of a call. */
+  subject(call: string): string {
+    return `${this.#prefix}.${call}`;
+  }
+
+  /**
+   * Calls the API; `undefined` where what it is about does not exist.
+   * @throws BrokerError
+   */
+  async find<T>(call: string, body?: object): Promise<T | undefined> {
+    const text = await this.#ask(
+      this.subject(call),
+      body === undefined ? "" : JSON.stringify(body),
+      undefined,
+      NO_API_AFTER_MS,
+    );
+    const answer = JSON.parse(text) as T & { error?: ApiError };
+    if (answer.error === undefined) return answer;
+    if (NOT_FOUND.includes(answer.error.err_code)) return undefined;
+    throw apiError(call, answer.error);
+  }
+
+  /** Calls the API about something that must exist. */
+  async call<T>(call: string, body?: object): Promise<T> {
+    const answer = await this.find<T>(call, body);
+    if (answer !== undefined) return answer;
+    throw new BrokerError("ERR_DRIVER", `JetStream does not know what ${call} is about.`, { driver: "nats" });
+  }
+
+  /** Publishes into a stream; resolves with the message's sequence number once it is stored. */
+  async publish(subject: string, payload: Uint8Array | string, headers?: MsgHdrs): Promise<number> {
+    const answer = JSON.parse(await this.#ask(subject, payload, headers)) as { seq: number; error?: ApiError };
+    if (answer.error !== undefined) throw publishError(answer.error);
+    return answer.seq;
+  }
+
+  #ask(subject: string, payload: Uint8Array | string, headers?: MsgHdrs, nobodyForMs?: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const answer = (message: { string(): string }) => resolve(message.string());
+      this.requests.send({
+        subject,
+        payload,
+        headers,
+        answer,
+        fail: reject,
+        ...(nobodyForMs === undefined ? {} : { nobodyForMs }),
+      });
+    });
+  }
+}
+
+/** What an error of the API means for a publish. */
+export function publishError(error: ApiError, topic?: string): BrokerError {
+  const options = { driver: "nats", topic, cause: error };
+  if (
+    /maximum (messages|bytes)|insufficient|resource|storage limit|maximum.*exceeded/i.test(error.description) &&
+    !/message size/i.test(error.description)
+  )
+    return new BrokerError(
+      "ERR_BACKLOG_FULL",
+      `The NATS server has no room for the message: ${error.description}.`,
+      options,
+    );
+  if (/message size/i.test(error.description))
+    return new BrokerError(
+      "ERR_MESSAGE_TOO_LARGE",
+      `The NATS server takes no message of this size: ${error.description}.`,
+      options,
+    );
+  return new BrokerError("ERR_DRIVER", `The NATS server did not store the message: ${error.description}.`, {
+    ...options,
+    retryable: error.code >= 500,
+  });
+}
+
+/** An error of the API that has no meaning of its own. */
+export function apiError(call: string, error: ApiError): BrokerError {
+  const message = `JetStream refused ${call.split(".").slice(0, 2).join(".")}: ${error.description}.`;
+  return new BrokerError("ERR_DRIVER", message, { driver: "nats", cause: error, retryable: error.code >= 500 });
+}

@@ -1,0 +1,28 @@
+import type { Msg } from "@nats-io/transport-node";
+
+/** What JetStream says of a delivery, in the subject that acks it. */
+export interface DeliveryInfo {
+  readonly stream: string;
+  readonly consumer: string;
+  /** How often the message was delivered to the consumer, this time included. */
+  readonly delivered: number;
+  /** The message's sequence number in its stream. */
+  readonly sequence: number;
+}
+
+/** Reads the ack subject: `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<delivered>.<sequence>.…`. */
+export function deliveryInfo(message: Msg): DeliveryInfo | undefined {
+  const tokens = message.reply?.split(".") ?? [];
+  if (tokens[0] !== "$JS" || tokens[1] !== "ACK" || tokens.length < 9) return undefined;
+  const [stream = "", consumer = "", delivered, sequence] = tokens.slice(tokens.length === 9 ? 2 : 4);
+  return { stream, consumer, delivered: Number(delivered), sequence: Number(sequence) };
+}
+
+/** What a delivery's ack subject is told. */
+export const ACKS = {
+  ack: "+ACK",
+  /** It takes longer: the time after which it is delivered again begins anew. */
+  working: "+WPI",
+  /** Deliver it again. */
+  nak: (delayMs: number): string => (delayMs <= 0 ? "-NAK" : `-NAK {"delay": ${Math.ceil(delayMs * 1_000_000)}}`),
+} as const;

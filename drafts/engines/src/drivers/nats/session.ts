@@ -1,0 +1,136 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+import type {
+  DeadLetterAdmin,
+  DriverContext,
+  DriverSubscription,
+  Publication,
+  QueueAdmin,
+  SubscribeRequest,
+} from "../../driver.ts";
+import { BrokerError } from "../../errors.ts";
+import { before } from "../../internal/wait.ts";
+import { isDeadLetterTopic, isPattern } from "../../topics.ts";
+import { natsDeadLetters, natsQueues } from "./admin.ts";
+import { Census } from "./census.ts";
+import type { NatsClient } from "./client.ts";
+import { type ApiError, JetStream } from "./jetstream.ts";
+import { Link } from "./link.ts";
+import { Member } from "./member.ts";
+import type { ResolvedNatsOptions } from "./options.ts";
+import { Publisher } from "./publisher.ts";
+import { Requests } from "./requests.ts";
+import { Names } from "./subjects.ts";
+import { Topology } from "./topology.ts";
+
+/** A connection with JetStream on it, and everything of one broker. */
+export class NatsSession {
+  readonly connection: NatsConnection;
+  readonly queues: QueueAdmin;
+  readonly deadLetters: DeadLetterAdmin;
+  readonly #client: NatsClient;
+  readonly #context: DriverContext;
+  readonly #requests: Requests;
+  readonly #jetstream: JetStream;
+  readonly #topology: Topology;
+  readonly #publisher: Publisher;
+  readonly #link: Link;
+  readonly #census: Census;
+  readonly #members = new Set<Member>();
+
+  constructor(client: NatsClient, connection: NatsConnection, options: ResolvedNatsOptions, context: DriverContext) {
+    const names = new Names(options.prefix);
+    this.#client = client;
+    this.connection = connection;
+    this.#context = context;
+    this.#requests = new Requests(client, connection, context.clock);
+    this.#jetstream = new JetStream(this.#requests, options.domain);
+    this.#topology = new Topology(this.#jetstream, names, options);
+    this.#publisher = new Publisher(client, connection, this.#requests, names, context);
+    this.#link = new Link(connection, context, {
+      down: () => {
+        this.#requests.pause();
+        this.#publisher.down();
+      },
+      restore: () => this.#restore(),
+      refused: (subject, error) => this.#requests.refused(subject, error),
+    });
+    this.#census = new Census(client, connection, context, names, this.#members);
+    this.queues = natsQueues(this.#jetstream, this.#topology, this.#census);
+    this.deadLetters = natsDeadLetters(client, this.#jetstream, this.#topology);
+  }
+
+  /**
+   * Makes the streams.
+   * @throws BrokerError `ERR_UNSUPPORTED` where the server has no JetStream
+   */
+  async open(): Promise<void> {
+    const reason = await missingJetStream(this.connection, this.#jetstream);
+    if (reason !== undefined)
+      throw new BrokerError(
+        "ERR_UNSUPPORTED",
+        `The NATS server at ${this.#link.address} has no JetStream (${reason}). Start it with --jetstream, or use nats+core:// and its at-most-once delivery.`,
+        { driver: "nats" },
+      );
+    await this.#topology.ensureStreams();
+  }
+
+  publish(publications: readonly Publication[]): void {
+    for (const publication of publications) this.#publisher.publish(publication);
+  }
+
+  async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {
+    const { id, pattern, queue, ackTimeoutMs } = request;
+    const reader = queue === undefined && isDeadLetterTopic(pattern) && !isPattern(pattern);
+    const wanted =
+      queue !== undefined
+        ? this.#topology.queue(pattern, queue)
+        : reader
+          ? this.#topology.reader(pattern, ackTimeoutMs)
+          : this.#topology.broadcast(pattern, id, ackTimeoutMs);
+    const host = {
+      client: this.#client,
+      context: this.#context,
+      link: this.#link,
+      jetstream: this.#jetstream,
+      topology: this.#topology,
+    };
+    const member = new Member(host, request, wanted, queue === undefined && !reader);
+    await member.start();
+    this.#members.add(member);
+    return {
+      stop: () => member.stop(),
+      close: () => member.close().finally(() => this.#members.delete(member)),
+    };
+  }
+
+  /** Waits until everything is answered, or the deadline; then closes. */
+  async close(deadlineAt: number, connectionToo: boolean): Promise<void> {
+    if (this.#link.connected) await before(this.#context.clock, deadlineAt, this.#requests.settled());
+    this.#link.end();
+    this.#publisher.close();
+    this.#requests.close();
+    this.#census.close();
+    if (connectionToo) await this.connection.close();
+  }
+
+  async #restore(): Promise<void> {
+    this.#requests.resume(this.#publisher.doubtful());
+    await this.#topology.ensureStreams();
+    await Promise.all([...this.#members].map((member) => member.restore()));
+  }
+}
+
+/** Why JetStream cannot be used; `undefined` where it can. */
+async function missingJetStream(connection: NatsConnection, jetstream: JetStream): Promise<string | undefined> {
+  try {
+    // The call with the shortest answer.
+    const answer = await connection.request(jetstream.subject("STREAM.NAMES"), '{"subject":"-"}', { timeout: 5_000 });
+    const { error } = answer.json<{ error?: ApiError }>();
+    return error?.description;
+  } catch (error) {
+    const { name } = error as Error;
+    if (name === "NoRespondersError" || (error as { isNoResponders?(): boolean }).isNoResponders?.())
+      return "nobody answers for it";
+    throw error;
+  }
+}

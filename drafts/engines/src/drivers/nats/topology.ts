@@ -1,0 +1,230 @@
+import { BrokerError } from "../../errors.ts";
+import {
+  API_CODES,
+  type ApiError,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  type JetStream,
+  NANOS_PER_MS,
+  type StreamConfig,
+  type StreamInfo,
+} from "./jetstream.ts";
+import type { ResolvedNatsOptions } from "./options.ts";
+import { broadcastName, type Names, queueName, readerName } from "./subjects.ts";
+
+/** How long JetStream recognises the retry of a publish, in milliseconds. */
+const DUPLICATE_WINDOW_MS = 120_000;
+/** How long what is remembered of a message between its attempts may go unused, in milliseconds. */
+const ATTEMPTS_AGE_MS = 7 * 24 * 3_600_000;
+const ATTEMPTS_BYTES = 64 * 1024 * 1024;
+/** How long the readers' consumer of a dead-letter topic lives on without a reader, in milliseconds. */
+const READER_HOLD_MS = 300_000;
+/** How many pulls may wait at a consumer: several for each member. */
+const MAX_PULLS = 4_096;
+const REDELIVER_AFTER_MS = 10_000;
+
+/** What a consumer is for: kept in its description, from which queues are listed. */
+export interface ConsumerPurpose {
+  readonly pattern: string;
+  readonly queue?: string | undefined;
+}
+
+/** A consumer to be: where it is and how it is made. */
+export interface Wanted {
+  readonly stream: string;
+  readonly config: ConsumerConfig;
+}
+
+/** Makes streams and consumers as they are needed, and checks those that are there. */
+export class Topology {
+  readonly names: Names;
+  readonly #jetstream: JetStream;
+  readonly #options: ResolvedNatsOptions;
+
+  constructor(jetstream: JetStream, names: Names, options: ResolvedNatsOptions) {
+    this.#jetstream = jetstream;
+    this.names = names;
+    this.#options = options;
+  }
+
+  /**
+   * Makes the streams that do not exist yet.
+   * @throws BrokerError `ERR_INVALID_OPTION` when one exists that is not as the options say
+   */
+  async ensureStreams(): Promise<void> {
+    for (const [config, asked] of this.#streams()) {
+      const info = await this.#jetstream.find<StreamInfo>(`STREAM.INFO.${config.name}`);
+      const found = info ?? (await this.#create(config));
+      const differs = difference(found.config, config, asked);
+      if (differs !== undefined)
+        throw new BrokerError("ERR_INVALID_OPTION", `The stream ${config.name} exists with another ${differs}.`, {
+          driver: "nats",
+        });
+    }
+  }
+
+  /** The consumer of a queue. */
+  queue(pattern: string, queue: string): Wanted {
+    return this.#wanted(queueName(pattern, queue), { pattern, queue }, this.names.filter(pattern));
+  }
+
+  /** The consumer of a broadcast subscription. */
+  broadcast(pattern: string, subscriptionId: string, ackTimeoutMs: number): Wanted {
+    // A full member pulls nothing until it has settled something; the server must not take it for gone meanwhile.
+    const holdMs = this.#options.broadcastHoldMs + 2 * ackTimeoutMs;
+    return this.#wanted(broadcastName(subscriptionId), { pattern }, this.names.filter(pattern), holdMs);
+  }
+
+  /** The consumer that the readers of a dead-letter topic share. */
+  reader(topic: string, ackTimeoutMs: number): Wanted {
+    const holdMs = READER_HOLD_MS + 2 * ackTimeoutMs;
+    const { config } = this.#wanted(readerName(topic), { pattern: topic }, this.names.standing(topic), holdMs);
+    return { stream: this.names.dead, config: { ...config, deliver_policy: "all" } };
+  }
+
+  /**
+   * Makes a consumer that does not exist yet.
+   * @throws BrokerError `ERR_INVALID_OPTION` when it exists with what must agree among its members and does not
+   */
+  async ensureConsumer({ stream, config }: Wanted): Promise<ConsumerInfo> {
+    const info = await this.#jetstream.find<ConsumerInfo>(`CONSUMER.INFO.${stream}.${config.durable_name}`);
+    const call = `CONSUMER.DURABLE.CREATE.${stream}.${config.durable_name}`;
+    const found = info ?? (await this.#jetstream.call<ConsumerInfo>(call, { stream_name: stream, config }));
+    const asked = this.#options.redeliverAfterMs;
+    const has = found.config.ack_wait / NANOS_PER_MS;
+    if (asked !== undefined && asked !== has) {
+      const message = `The consumer ${config.durable_name} exists with redeliverAfterMs ${has} instead of ${asked}.`;
+      throw new BrokerError("ERR_INVALID_OPTION", message, { driver: "nats", scope: "subscription" });
+    }
+    return found;
+  }
+
+  /** Removes a consumer with what it holds; resolves with whether it existed. */
+  async removeConsumer(stream: string, name: string): Promise<boolean> {
+    const removed = await this.#jetstream.find<object>(`CONSUMER.DELETE.${stream}.${name}`);
+    const filter = this.names.memory(name, ">");
+    await this.#jetstream.find(`STREAM.PURGE.${this.names.attempts}`, { filter });
+    return removed !== undefined;
+  }
+
+  #wanted(name: string, purpose: ConsumerPurpose, filter: string, holdMs?: number): Wanted {
+    const config: ConsumerConfig = {
+      durable_name: name,
+      description: JSON.stringify(purpose),
+      deliver_policy: "new",
+      ack_policy: "explicit",
+      ack_wait: (this.#options.redeliverAfterMs ?? REDELIVER_AFTER_MS) * NANOS_PER_MS,
+      max_deliver: -1,
+      max_ack_pending: -1,
+      max_waiting: MAX_PULLS,
+      filter_subject: filter,
+      replay_policy: "instant",
+      ...(holdMs === undefined ? {} : { inactive_threshold: Math.round(holdMs * NANOS_PER_MS) }),
+    };
+    return { stream: this.names.messages, config };
+  }
+
+  /** Each stream, and the limits that were asked for by option: only those must agree with a stream that exists. */
+  #streams(): [StreamConfig, Partial<StreamConfig>][] {
+    const { replicas, maxMessages, maxBytes, maxDeadLetters, maxDeadLetterBytes } = this.#options;
+    const { prefix, messages, dead, attempts } = this.names;
+    const common = {
+      storage: "file",
+      discard: "new",
+      max_msgs_per_subject: -1,
+      max_age: 0,
+      duplicate_window: DUPLICATE_WINDOW_MS * NANOS_PER_MS,
+      num_replicas: replicas ?? 1,
+    } as const;
+    const copies = replicas === undefined ? {} : { num_replicas: replicas };
+    return [
+      [
+        {
+          ...common,
+          name: messages,
+          description: "Tidings: published messages, until every queue and subscription has acked them",
+          subjects: [`${prefix}.t.>`, `${prefix}.d.>`],
+          retention: "interest",
+          max_msgs: limit(maxMessages ?? 1_000_000),
+          max_bytes: limit(maxBytes ?? 1024 ** 3),
+        },
+        {
+          ...copies,
+          ...(maxMessages === undefined ? {} : { max_msgs: limit(maxMessages) }),
+          ...(maxBytes === undefined ? {} : { max_bytes: limit(maxBytes) }),
+        },
+      ],
+      [
+        {
+          ...common,
+          name: dead,
+          description: "Tidings: dead letters, until they are read, redriven or dropped",
+          subjects: [`${prefix}.s.>`],
+          retention: "workqueue",
+          max_msgs: limit(maxDeadLetters ?? 100_000),
+          max_bytes: limit(maxDeadLetterBytes ?? 256 * 1024 ** 2),
+        },
+        {
+          ...copies,
+          ...(maxDeadLetters === undefined ? {} : { max_msgs: limit(maxDeadLetters) }),
+          ...(maxDeadLetterBytes === undefined ? {} : { max_bytes: limit(maxDeadLetterBytes) }),
+        },
+      ],
+      [
+        {
+          ...common,
+          name: attempts,
+          description: "Tidings: what is remembered of a message between its attempts",
+          subjects: [`${prefix}.a.>`],
+          retention: "limits",
+          discard: "old",
+          max_msgs: -1,
+          max_bytes: ATTEMPTS_BYTES,
+          max_msgs_per_subject: 1,
+          max_age: ATTEMPTS_AGE_MS * NANOS_PER_MS,
+        },
+        copies,
+      ],
+    ];
+  }
+
+  async #create(config: StreamConfig): Promise<StreamInfo> {
+    try {
+      return await this.#jetstream.call<StreamInfo>(`STREAM.CREATE.${config.name}`, config);
+    } catch (error) {
+      // Another process, with other limits, was faster.
+      if (((error as BrokerError).cause as ApiError | undefined)?.err_code !== API_CODES.streamNameInUse) throw error;
+      return this.#jetstream.call<StreamInfo>(`STREAM.INFO.${config.name}`);
+    }
+  }
+}
+
+/** What a consumer is for; `undefined` for one that Tidings did not make. */
+export function purposeOf(info: ConsumerInfo): ConsumerPurpose | undefined {
+  try {
+    const purpose = JSON.parse(info.config.description) as ConsumerPurpose;
+    return typeof purpose.pattern === "string" ? purpose : undefined;
+  } catch {
+    // Somebody else's consumer on our stream: none of ours to list.
+    return undefined;
+  }
+}
+
+function difference(has: StreamConfig, wanted: StreamConfig, asked: Partial<StreamConfig>): string | undefined {
+  const fixed = {
+    subjects: wanted.subjects,
+    retention: wanted.retention,
+    discard: wanted.discard,
+    storage: wanted.storage,
+  };
+  for (const [name, value] of Object.entries({ ...fixed, ...asked })) {
+    const other = has[name as keyof StreamConfig];
+    if (JSON.stringify(other) !== JSON.stringify(value))
+      return `${name}: ${JSON.stringify(other)} instead of ${JSON.stringify(value)}`;
+  }
+  return undefined;
+}
+
+function limit(value: number): number {
+  return Number.isFinite(value) ? value : -1;
+}

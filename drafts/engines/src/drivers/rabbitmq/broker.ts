@@ -1,0 +1,278 @@
+import type { ChannelModel } from "amqplib";
+import type { DriverContext, DriverSubscription, Publication, SubscribeRequest } from "../../driver.ts";
+import { BrokerError, wrapError } from "../../errors.ts";
+import { isDeadLetterTopic } from "../../topics.ts";
+import type { Client } from "./client.ts";
+import { Copies } from "./copies.ts";
+import { RabbitmqDeadLetters } from "./dead-letter-admin.ts";
+import { Excuses } from "./excuses.ts";
+import { type Holdings, Inquiry } from "./inquiry.ts";
+import { Link } from "./link.ts";
+import { Names, routingKey } from "./names.ts";
+import { encode } from "./native-message.ts";
+import type { Settings } from "./options.ts";
+import { PublishWindow, type Routed } from "./publish-window.ts";
+import { RabbitmqQueues } from "./queue-admin.ts";
+import { QueueLocks } from "./queue-locks.ts";
+import { QueueRecords } from "./queue-records.ts";
+import { Session } from "./session.ts";
+import { sourceOf } from "./source.ts";
+import { RabbitmqSubscription } from "./subscription.ts";
+import { Topology } from "./topology.ts";
+
+/** How much longer than its deadline a disconnect may take to close in good order, in milliseconds. */
+const CLOSE_GRACE_MS = 1_000;
+
+/** On how many connections a call is tried before its error is told. */
+const MAX_TRIES = 5;
+
+/** One try to connect may take this long, in milliseconds. */
+const OPEN_TIMEOUT_MS = 10_000;
+
+/** A connected driver: everything between one `connect` and its `disconnect`, over any number of connections. */
+export class RabbitmqBroker {
+  readonly queues: RabbitmqQueues;
+  readonly deadLetters: RabbitmqDeadLetters;
+  readonly address: string;
+  readonly #settings: Settings;
+  readonly #context: DriverContext;
+  readonly #names: Names;
+  readonly #link: Link;
+  readonly #window: PublishWindow;
+  readonly #copies: Copies;
+  readonly #excuses: Excuses;
+  readonly #inquiry: Inquiry;
+  /** The connection that was opened last. */
+  #newest: Session | undefined;
+  readonly #locks: QueueLocks;
+  readonly #topologies = new WeakMap<Session, Topology>();
+  readonly #subscriptions = new Set<RabbitmqSubscription>();
+  /** The last publish to each dead-letter topic that still waits for its standing queue, to keep their order. */
+  readonly #standing = new Map<string, Promise<void>>();
+
+  constructor(client: Client, settings: Settings, context: DriverContext) {
+    this.address = settings.address;
+    this.#settings = settings;
+    this.#context = context;
+    this.#names = new Names(settings.prefix);
+    this.#window = new PublishWindow(settings.confirmWindow, (error) => context.onError(error));
+    this.#link = new Link(
+      {
+        open: () => Session.open(client, settings, Math.min(OPEN_TIMEOUT_MS, context.options.connectTimeoutMs)),
+        restore: (session) => this.#restore(session),
+        lost: (error) => this.#window.detach(error),
+        ended: (error) => this.#window.close(error),
+      },
+      context,
+    );
+    const topology = async () => (await this.#usable()).topology;
+    const shared = { window: this.#window, topology: () => this.#usable() };
+    const names = this.#names;
+    const persist: typeof this.persist = (work) => this.persist(work);
+    this.#locks = new QueueLocks(names, context.clock);
+    this.#copies = new Copies(names, this.#window, context.clock, topology);
+    this.#excuses = new Excuses(shared, context.clock);
+    this.#inquiry = new Inquiry(names, this.#window, context.clock, () => this.#holdings());
+    const locks = this.#locks;
+    this.queues = new RabbitmqQueues({
+      names,
+      locks,
+      persist,
+      inquiry: this.#inquiry,
+      records: new QueueRecords(shared),
+    });
+    const makeQueue = (pattern: string, queue: string) => this.queues.create(pattern, queue);
+    this.deadLetters = new RabbitmqDeadLetters({ names, locks, persist, copies: this.#copies, makeQueue });
+  }
+
+  /** The client's connection. */
+  get native(): ChannelModel {
+    const { session } = this.#link;
+    if (session === undefined)
+      throw new BrokerError("ERR_NOT_CONNECTED", "The connection to RabbitMQ is being restored.", {
+        driver: "rabbitmq",
+      });
+    return session.model;
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    await this.#link.start(signal);
+  }
+
+  publish(publication: Publication): void {
+    try {
+      const { topic } = publication;
+      const key = routingKey(topic);
+      if (!isDeadLetterTopic(topic)) return this.#send(publication, this.#names.messages, key);
+      const earlier = this.#standing.get(topic) ?? Promise.resolve();
+      const sent = earlier.then(() => this.#sendToStanding(publication, key));
+      this.#standing.set(topic, sent);
+      void sent.then(() => {
+        if (this.#standing.get(topic) === sent) this.#standing.delete(topic);
+      });
+    } catch (error) {
+      publication.fail(wrapError(error, "ERR_DRIVER", "Publishing failed", { driver: "rabbitmq" }));
+    }
+  }
+
+  async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {
+    const source = sourceOf(request, this.#names);
+    const subscription = new RabbitmqSubscription(request, {
+      source: {
+        ...source,
+        declare: async (topology) => {
+          const { pattern, queue } = request;
+          const { session } = topology;
+          if (queue !== undefined) {
+            await this.#inquiry.listen(session);
+            await this.queues.make(session, topology, { topic: pattern, queue });
+          } else if (source.own) await source.declare(topology);
+          else await this.#locks.hold(session, source.queue, () => source.declare(topology));
+        },
+      },
+      context: this.#context,
+      copies: this.#copies,
+      excuses: this.#excuses,
+      session: () => this.#link.session,
+      topologyOf: (on) => this.#topologyOf(on),
+    });
+    await this.persist(async (session) => {
+      await subscription.attach(session);
+      this.#subscriptions.add(subscription);
+    });
+    return {
+      stop: () => subscription.stop(),
+      close: async () => {
+        this.#subscriptions.delete(subscription);
+        await subscription.close();
+      },
+    };
+  }
+
+  /** Does something that may be done twice on the connection, and again on the next one where it breaks. */
+  async persist<T>(work: (session: Session, topology: Topology) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      const { session, topology } = await this.#up();
+      try {
+        return await work(session, topology);
+      } catch (error) {
+        if (session.alive || tries >= MAX_TRIES) throw error;
+      }
+    }
+  }
+
+  async disconnect(deadlineAt: number): Promise<void> {
+    const error = new BrokerError("ERR_NOT_CONNECTED", "The broker was closed before RabbitMQ confirmed the message.", {
+      driver: "rabbitmq",
+    });
+    this.#excuses.stop();
+    const session = this.#link.stop();
+    this.#window.close(error);
+    const { clock } = this.#context;
+    await session?.close(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS));
+  }
+
+  /** Puts everything on a connection: the first one, or the next. */
+  async #restore(session: Session): Promise<void> {
+    const { logger } = this.#context;
+    const { address } = this;
+    session.model.on("blocked", (reason) =>
+      logger.warn({ driver: "rabbitmq", reason }, `RabbitMQ at ${address} takes no publishes for now: ${reason}`),
+    );
+    session.model.on("unblocked", () =>
+      logger.info({ driver: "rabbitmq" }, `RabbitMQ at ${address} takes publishes again`),
+    );
+    await this.#topologyOf(session).base();
+    await this.#window.attach(session);
+    this.#newest = session;
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.reattach(session)));
+  }
+
+  #topologyOf(session: Session): Topology {
+    let topology = this.#topologies.get(session);
+    if (topology === undefined) {
+      topology = new Topology(session, this.#names, this.#locks, this.#settings.broadcastExpiryMs);
+      this.#topologies.set(session, topology);
+    }
+    return topology;
+  }
+
+  /** As {@link #up}, but already while subscriptions are being put on the connection, which needs some of it. */
+  async #usable(): Promise<{ readonly session: Session; readonly topology: Topology }> {
+    const session = this.#newest?.alive ? this.#newest : await this.#link.up();
+    return { session, topology: this.#topologyOf(session) };
+  }
+
+  async #up(): Promise<{ readonly session: Session; readonly topology: Topology }> {
+    const session = await this.#link.up();
+    return { session, topology: this.#topologyOf(session) };
+  }
+
+  /** A dead letter needs its standing queue first, whatever became of it since the last one. */
+  async #sendToStanding(publication: Publication, key: string): Promise<void> {
+    const { topic, origin } = publication;
+    try {
+      const { topology } = await this.#up();
+      await topology.standingOnce(topic);
+      // Whatever became of it since: a dead letter must not be confirmed for the copies alone.
+      if (origin !== undefined) await topology.standing(topic);
+      this.#send(publication, this.#names.deadLetters, key);
+    } catch (error) {
+      publication.fail(
+        wrapError(error, "ERR_DRIVER", `Making the standing queue of ${topic} failed`, { driver: "rabbitmq", topic }),
+      );
+    }
+  }
+
+  #send(publication: Publication, exchange: string, key: string): void {
+    const { topic, origin, mandatory } = publication;
+    this.#window.send({
+      exchange,
+      routingKey: key,
+      message: encode({ ...contentOf(publication), attempt: 1, firstFailureAt: undefined }, false),
+      // A dead letter that is not confirmed leaves its message where it is: sending it again would make two.
+      resend: origin === undefined,
+      confirm: (state: Routed) => {
+        if (state === "unrouted" && origin !== undefined) publication.fail(unkept(topic));
+        else if (state === "unrouted" && mandatory) publication.fail(unwanted(topic));
+        else publication.confirm(state);
+      },
+      fail: (error) => publication.fail(error),
+    });
+  }
+
+  #holdings(): Holdings {
+    const holdings = this.#copies.putOff();
+    for (const { queue, unsettled } of this.#subscriptions) holdings.set(queue, (holdings.get(queue) ?? 0) + unsettled);
+    return holdings;
+  }
+}
+
+function contentOf({
+  topic,
+  id,
+  key,
+  header,
+  body,
+  origin,
+}: Publication): Omit<Publication, "confirm" | "fail" | "bytes" | "mandatory"> {
+  return { topic, id, key, header, body, origin };
+}
+
+function unwanted(topic: string): BrokerError {
+  return new BrokerError("ERR_NO_SUBSCRIBERS", `No queue and no subscription wants messages of ${topic}.`, {
+    driver: "rabbitmq",
+    topic,
+  });
+}
+
+function unkept(topic: string): BrokerError {
+  return new BrokerError(
+    "ERR_DEAD_LETTER",
+    `The standing queue of ${topic} was removed before it got the dead letter.`,
+    {
+      driver: "rabbitmq",
+      topic,
+    },
+  );
+}

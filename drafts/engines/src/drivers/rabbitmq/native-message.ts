@@ -1,0 +1,202 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Message, Options } from "amqplib";
+import type { DeadLetterOrigin, Header } from "../../driver.ts";
+import { topicOfRoutingKey } from "./names.ts";
+
+/** The driver's own entries in the header table of a native message. */
+export const FIELD = {
+  /** Names this copy: what is returned, given back or come again is told apart by it. */
+  copy: "tidings-copy",
+  /** The message's id where it is too long for the property `message_id`. */
+  id: "tidings-id",
+  key: "tidings-key",
+  /** The topic of a copy that was sent to a queue by the queue's name. */
+  topic: "tidings-topic",
+  attempt: "tidings-attempt",
+  firstFailure: "tidings-first-failure",
+  origin: "tidings-origin",
+  /** Header entries that cannot stand in the table themselves: JSON, an array of pairs. */
+  header: "tidings-header",
+  /** How many bytes in front of the body hold the header, as JSON, where it is too long for the table. */
+  prefixBytes: "tidings-prefix-bytes",
+  delay: "tidings-delay",
+  /** What is left to wait when the message comes back from the ladder. */
+  restMs: "tidings-rest",
+} as const;
+
+/** Names that stand in the table as they are. */
+const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/;
+
+/** Names that mean something to RabbitMQ, its plugins or this driver. */
+const RESERVED_NAME =
+  /^(?:tidings-|x-(?:death|first-death|last-death|delivery-count|acquired-count|stream-|received-from|shovelled|delay|opt-|match)|b?cc$)/i;
+
+/** More than this of header names and values does not go into the table: the client's buffer for it ends at 64 KiB. */
+const MAX_TABLE_BYTES = 24 * 1024;
+
+/** The longest text of a property. */
+const MAX_SHORT_BYTES = 255;
+
+/** What a native message is made from. */
+export interface Content {
+  readonly topic: string;
+  readonly id: string;
+  readonly key: string | undefined;
+  readonly header: Header;
+  readonly body: Uint8Array;
+  readonly origin: DeadLetterOrigin | undefined;
+  readonly attempt: number;
+  readonly firstFailureAt: number | undefined;
+}
+
+/** A message as it came from a queue. */
+export interface Received extends Content {
+  readonly copy: string;
+  /** When the copy was published, in milliseconds since the epoch; 0 where nobody knows. */
+  readonly publishedAt: number;
+  /** How often the copy was handed over before and came back without being settled. */
+  readonly returns: number;
+  readonly restMs: number;
+  /** Why the message cannot be read. */
+  readonly broken: string | undefined;
+}
+
+/** A message as the client takes it. */
+export interface NativeMessage {
+  readonly copy: string;
+  readonly content: Buffer;
+  readonly options: Options.Publish;
+}
+
+/** The driver's own message to itself, as JSON. */
+export function encodeOwn(value: unknown, options: Options.Publish = {}): NativeMessage {
+  const copy = nextCopy();
+  const headers = { [FIELD.copy]: copy };
+  return {
+    copy,
+    content: Buffer.from(JSON.stringify(value)),
+    options: { persistent: true, mandatory: true, headers, ...options },
+  };
+}
+
+const run = randomBytes(9).toString("base64url");
+let copies = 0;
+
+/**
+ * Writes a message.
+ * @param named whether it goes to a queue by name, so that the routing key does not tell the topic.
+ */
+export function encode(content: Content, named: boolean, extra: Readonly<Record<string, number>> = {}): NativeMessage {
+  const copy = nextCopy();
+  const { id, key, origin, attempt, firstFailureAt } = content;
+  const headers: Record<string, unknown> = { ...extra, [FIELD.copy]: copy };
+  const shortId = Buffer.byteLength(id) <= MAX_SHORT_BYTES;
+  if (!shortId) headers[FIELD.id] = id;
+  if (key !== undefined) headers[FIELD.key] = key;
+  if (named) headers[FIELD.topic] = content.topic;
+  if (attempt > 1) headers[FIELD.attempt] = attempt;
+  if (firstFailureAt !== undefined) headers[FIELD.firstFailure] = String(firstFailureAt);
+  if (origin !== undefined) headers[FIELD.origin] = JSON.stringify(origin);
+  const options: Options.Publish = {
+    headers,
+    persistent: true,
+    mandatory: true,
+    timestamp: Math.floor(Date.now() / 1_000),
+    ...(shortId ? { messageId: id } : {}),
+  };
+  return { copy, options, content: writeHeader(content, headers) };
+}
+
+/** Reads a message. One that cannot be read is `broken`, with everything that could be. */
+export function decode(message: Message): Received {
+  const { properties, fields } = message;
+  const table: Record<string, unknown> = properties.headers ?? {};
+  const id = text(table[FIELD.id]) ?? text(properties.messageId) ?? foreignId(message);
+  const header: Record<string, string> = Object.create(null);
+  let body: Uint8Array = message.content;
+  let origin: DeadLetterOrigin | undefined;
+  let broken: string | undefined;
+  try {
+    for (const name of Object.keys(table))
+      if (PLAIN_NAME.test(name) && !RESERVED_NAME.test(name)) header[name] = textOf(table[name]);
+    const odd = table[FIELD.header];
+    if (odd !== undefined) readPairs(String(odd), header);
+    const prefix = table[FIELD.prefixBytes];
+    if (prefix !== undefined) {
+      const bytes = Number(prefix);
+      if (!(bytes > 0 && bytes <= body.byteLength)) throw new Error("the header in front of the body is cut off");
+      readPairs(message.content.toString("utf8", 0, bytes), header);
+      body = message.content.subarray(bytes);
+    }
+    if (table[FIELD.origin] !== undefined) origin = JSON.parse(String(table[FIELD.origin])) as DeadLetterOrigin;
+  } catch (error) {
+    broken = `the native message cannot be read: ${(error as Error).message}`;
+  }
+  const attempt = Number(table[FIELD.attempt] ?? 1);
+  const firstFailure = table[FIELD.firstFailure];
+  return {
+    topic: text(table[FIELD.topic]) ?? topicOfRoutingKey(fields.routingKey),
+    id,
+    key: text(table[FIELD.key]),
+    header: Object.freeze(header),
+    body,
+    origin,
+    attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,
+    firstFailureAt: firstFailure === undefined ? undefined : Number(firstFailure),
+    copy: text(table[FIELD.copy]) ?? id,
+    publishedAt: typeof properties.timestamp === "number" ? properties.timestamp * 1_000 : 0,
+    returns: Number(table["x-delivery-count"] ?? 0),
+    restMs: Number(table[FIELD.restMs] ?? 0),
+    broken,
+  };
+}
+
+function nextCopy(): string {
+  copies += 1;
+  return `${run}.${copies}`;
+}
+
+function writeHeader({ header, body }: Content, headers: Record<string, unknown>): Buffer {
+  const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const odd: [string, string][] = [];
+  let bytes = 0;
+  for (const name in header) bytes += 8 + Buffer.byteLength(name) + Buffer.byteLength(header[name] as string);
+  if (bytes > MAX_TABLE_BYTES) {
+    const prefix = Buffer.from(JSON.stringify(Object.entries(header)));
+    headers[FIELD.prefixBytes] = prefix.byteLength;
+    return Buffer.concat([prefix, content]);
+  }
+  for (const name in header) {
+    const value = header[name] as string;
+    if (PLAIN_NAME.test(name) && !RESERVED_NAME.test(name)) headers[name] = value;
+    else odd.push([name, value]);
+  }
+  if (odd.length > 0) headers[FIELD.header] = JSON.stringify(odd);
+  return content;
+}
+
+function readPairs(json: string, header: Record<string, string>): void {
+  const pairs: unknown = JSON.parse(json);
+  if (!Array.isArray(pairs)) throw new Error("its header is not a list");
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || typeof pair[0] !== "string" || typeof pair[1] !== "string")
+      throw new Error("its header is not a list of pairs of strings");
+    header[pair[0]] = pair[1];
+  }
+}
+
+/** A message of a program other than Tidings may have no id: its content names it, so that it is the same each time it comes. */
+function foreignId(message: Message): string {
+  const hash = createHash("sha256").update(message.fields.routingKey).update("\n").update(message.content);
+  return `foreign-${hash.digest("hex").slice(0, 32)}`;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** The header table of another program may hold more than strings. */
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

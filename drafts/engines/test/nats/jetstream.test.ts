@@ -1,0 +1,318 @@
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { Broker } from "../../src/broker.ts";
+import type { BrokerOptions } from "../../src/broker-options.ts";
+import { createBroker } from "../../src/create-broker.ts";
+import type { Delivery } from "../../src/delivery.ts";
+import { nats } from "../../src/drivers/nats/index.ts";
+import type { NatsOptions } from "../../src/drivers/nats/options.ts";
+import { broadcastName, queueName } from "../../src/drivers/nats/subjects.ts";
+import type { BrokerError } from "../../src/errors.ts";
+import { silentLogger } from "../../src/logger.ts";
+import { until } from "../../src/testing/conformance/until.ts";
+import { describeWithEngine } from "../support/engines/find-engine.ts";
+import { type NatsEngine, startNats } from "../support/engines/nats.ts";
+import { faultProxy } from "../support/fault-proxy.ts";
+
+const TIMEOUT = { timeout: 60_000 };
+
+describeWithEngine(
+  "nats",
+  "JetStream",
+  () => {
+    const cleanups: (() => unknown)[] = [];
+    const errors: BrokerError[] = [];
+    let engine: NatsEngine;
+    let admin: NatsConnection;
+    let prefixes = 0;
+
+    beforeAll(async () => {
+      engine = await startNats();
+      admin = await connect({ servers: `${engine.host}:${engine.port}` });
+    }, 60_000);
+
+    afterAll(async () => {
+      await admin.close();
+      await engine.stop();
+    });
+
+    afterEach(async () => {
+      for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+      errors.length = 0;
+    });
+
+    const fresh = (): string => `test-${process.pid}-${prefixes++}`;
+    const open = async (own: NatsOptions = {}, options: BrokerOptions = {}): Promise<Broker> => {
+      const driver = nats({ servers: `${engine.host}:${engine.port}`, redeliverAfterMs: 1_000, ...own });
+      const broker = createBroker(driver, { logger: silentLogger, onError: (error) => errors.push(error), ...options });
+      cleanups.push(() => broker.disconnect());
+      await broker.connect();
+      return broker;
+    };
+    const api = async <T = Record<string, unknown>>(call: string, body: object = {}): Promise<T> =>
+      (await admin.request(`$JS.API.${call}`, JSON.stringify(body))).json<T>();
+    const wait = (what: string, condition: () => unknown): Promise<unknown> =>
+      until(condition, { what, deadlineMs: 20_000 });
+    const caught = (promise: Promise<unknown>): Promise<BrokerError> =>
+      promise.then(
+        () => {
+          throw new Error("it did not fail");
+        },
+        (error: BrokerError) => error,
+      );
+
+    test("names its streams and consumers as documented", TIMEOUT, async () => {
+      const prefix = fresh();
+      const broker = await open({ prefix });
+      await broker.createQueue("orders.*", "bill ing");
+      await broker.subscribe("orders.created", () => {});
+      const { streams } = await api<{ streams: string[] }>("STREAM.NAMES");
+      expect(streams.filter((name) => name.startsWith(prefix)).sort()).toEqual(
+        ["attempts", "dead", "messages"].map((name) => `${prefix}-${name}`),
+      );
+      const { consumers } = await api<{ consumers: { name: string; config: Record<string, unknown> }[] }>(
+        `CONSUMER.LIST.${prefix}-messages`,
+      );
+      const [broadcast, queue] = consumers.sort((a, b) => (a.name < b.name ? -1 : 1));
+      expect(queue?.name).toBe(queueName("orders.*", "bill ing"));
+      expect(queue?.config).toMatchObject({ filter_subject: `${prefix}.t.*.orders.*`, max_deliver: -1 });
+      expect(queue?.config["inactive_threshold"]).toBeUndefined();
+      expect(broadcast?.name).toBe(broadcastName(broadcast?.name.slice("broadcast-".length) ?? ""));
+      expect(broadcast?.config["inactive_threshold"]).toBe((60_000 + 2 * 30_000) * 1_000_000);
+    });
+
+    test("a stream that is full refuses a publish, and takes it once there is room", TIMEOUT, async () => {
+      const own = { prefix: fresh(), maxMessages: 3 };
+      const broker = await open(own);
+      await broker.createQueue("t", "q");
+      for (let number = 0; number < 3; number += 1) await broker.publish("t", { body: "x" });
+      expect(await caught(broker.publish("t", { body: "x" }))).toMatchObject({
+        code: "ERR_BACKLOG_FULL",
+        retryable: true,
+      });
+      const patient = await open(own, { whenFull: "wait" });
+      let stored = false;
+      const waiting = patient.publish("t", { body: "patient" }).then(() => {
+        stored = true;
+      });
+      const texts: string[] = [];
+      expect(stored).toBe(false);
+      await broker.subscribe("t", (delivery) => void texts.push(delivery.text()), { queue: "q" });
+      await waiting;
+      await wait("everything arrived", () => texts.length === 4);
+      expect(texts).toEqual(["x", "x", "x", "patient"]);
+    });
+
+    test("a full stream of dead letters keeps the message that failed", TIMEOUT, async () => {
+      const broker = await open({ prefix: fresh(), maxDeadLetters: 1 });
+      const options = { queue: "q", maxAttempts: 1, maxBackoffMs: 50 };
+      await broker.subscribe("t", () => Promise.reject(new Error("no")), options);
+      await broker.publish("t", { body: "1" });
+      await wait("the first is dead", async () => (await broker.deadLetters.list("dlq.t")).length === 1);
+      await broker.publish("t", { body: "2" });
+      await wait("the second has no room", () => errors.some(({ code }) => code === "ERR_DEAD_LETTER"));
+      expect(await broker.deadLetters.drop("dlq.t")).toBe(1);
+      await wait("the second is dead", async () => (await broker.deadLetters.list("dlq.t")).length === 1);
+    });
+
+    test("what exists with another limit, subject or time is an error that names the difference", TIMEOUT, async () => {
+      const prefix = fresh();
+      await open({ prefix, maxMessages: 10 });
+      const other = await caught(open({ prefix, maxMessages: 11 }));
+      expect(other).toMatchObject({ code: "ERR_INVALID_OPTION" });
+      expect(other.message).toMatch(/-messages exists with another max_msgs: 10 instead of 11/);
+      const broker = await open({ prefix });
+      await broker.createQueue("t", "q");
+      const slower = await open({ prefix, redeliverAfterMs: 5_000 });
+      const time = await caught(slower.subscribe("t", () => {}, { queue: "q" }));
+      expect(time.code).toBe("ERR_INVALID_OPTION");
+      expect(time.message).toMatch(/redeliverAfterMs 1000 instead of 5000/);
+    });
+
+    test("one id for two messages on purpose loses neither", TIMEOUT, async () => {
+      const broker = await open({ prefix: fresh() });
+      const texts: string[] = [];
+      await broker.subscribe("t", (delivery) => void texts.push(`${delivery.id} ${delivery.text()}`));
+      for (const body of ["1", "2"]) await broker.publish("t", { body }, { id: "same" });
+      await wait("both arrived", () => texts.length === 2);
+      expect(texts).toEqual(["same 1", "same 2"]);
+    });
+
+    test("two who redrive one dead letter at once send it once", TIMEOUT, async () => {
+      const prefix = fresh();
+      const brokers = [await open({ prefix }), await open({ prefix })] as const;
+      let starts = 0;
+      const handle = (delivery: Delivery): unknown => {
+        starts += 1;
+        return starts === 1 ? delivery.reject("first") : delivery.ack();
+      };
+      await brokers[0].subscribe("t", handle, { queue: "q", autoAck: false });
+      await brokers[0].publish("t", { body: "x" });
+      await wait("it is dead", async () => (await brokers[1].deadLetters.list("dlq.t")).length === 1);
+      const counts = await Promise.all(brokers.map((broker) => broker.deadLetters.redrive("dlq.t")));
+      expect(counts.reduce((sum, count) => sum + count)).toBe(1);
+      await wait("it came again", () => starts === 2);
+      const marker = await brokers[0].publish("t", { body: "marker" });
+      await wait("the marker came", () => starts === 3);
+      expect([marker.state, starts]).toEqual(["stored", 3]);
+    });
+
+    test("ten rolling restarts of the members cost no attempts", TIMEOUT, async () => {
+      const prefix = fresh();
+      const publisher = await open({ prefix });
+      await publisher.createQueue("t", "q");
+      const count = 200;
+      for (let number = 0; number < count; number += 1) await publisher.publish("t", { body: String(number) });
+      const seen = new Map<string, number[]>();
+      const handle = async (delivery: Delivery): Promise<void> => {
+        const attempts = seen.get(delivery.text()) ?? [];
+        seen.set(delivery.text(), [...attempts, delivery.attempt]);
+        await new Promise((resolve) => setImmediate(resolve));
+      };
+      const options = { queue: "q", concurrency: 1, prefetch: 20, maxAttempts: 1 };
+      for (let round = 0; round < 10; round += 1) {
+        const member = await open({ prefix });
+        const before = seen.size;
+        await member.subscribe("t", handle, options);
+        await wait("the member works", () => seen.size > before || seen.size === count);
+        await member.disconnect();
+      }
+      await (await open({ prefix })).subscribe("t", handle, options);
+      await wait("everything was handled", () => seen.size === count);
+      expect([...seen.values()].every((attempts) => attempts.length === 1 && attempts[0] === 1)).toBe(true);
+      expect(await publisher.deadLetters.list("dlq.t")).toEqual([]);
+    });
+
+    test("a retry's attempts and its first failure survive the member that failed", TIMEOUT, async () => {
+      const prefix = fresh();
+      const [first, second] = [await open({ prefix }), await open({ prefix })];
+      const options = { queue: "q", backoffMs: 300, maxAttempts: 5 };
+      await first.subscribe("t", () => Promise.reject(new Error("no")), options);
+      await first.publish("t", { body: "x" });
+      await wait("it failed", () => errors.length > 0);
+      await first.disconnect();
+      const attempts: number[] = [];
+      await second.subscribe("t", (delivery) => void attempts.push(delivery.attempt), options);
+      await wait("it came again", () => attempts.length === 1);
+      expect(attempts).toEqual([2]);
+      const remembered = async (): Promise<number> =>
+        (await api<{ state: { messages: number } }>(`STREAM.INFO.${prefix}-attempts`)).state.messages;
+      // Only that the first member's pulls ended is still remembered of the queue.
+      await wait("nothing is remembered of the message", async () => (await remembered()) <= 1);
+    });
+
+    test("a removed queue leaves nothing behind, not even what was remembered", TIMEOUT, async () => {
+      const prefix = fresh();
+      const broker = await open({ prefix });
+      const subscriber = await broker.subscribe("t", () => Promise.reject(new Error("no")), {
+        queue: "q",
+        backoffMs: 60_000,
+        maxBackoffMs: 60_000,
+      });
+      await broker.publish("t", { body: "x" });
+      await wait("it failed", () => errors.length > 0);
+      await subscriber.unsubscribe();
+      expect(await broker.queues.remove("t", "q")).toBe(true);
+      for (const stream of ["messages", "attempts"]) {
+        const { state } = await api<{ state: { messages: number } }>(`STREAM.INFO.${prefix}-${stream}`);
+        expect([stream, state.messages]).toEqual([stream, 0]);
+      }
+    });
+
+    test("streams that somebody removed are made again, with the consumers of live members", TIMEOUT, async () => {
+      const prefix = fresh();
+      const broker = await open({ prefix });
+      const texts: string[] = [];
+      await broker.subscribe("t", (delivery) => void texts.push(delivery.text()), { queue: "q" });
+      await broker.subscribe("t", (delivery) => void texts.push(delivery.text()));
+      await broker.publish("t", { body: "1" });
+      await wait("the first arrived", () => texts.length === 2);
+      for (const name of ["messages", "dead", "attempts"]) await api(`STREAM.DELETE.${prefix}-${name}`);
+      await wait("the consumers are back", async () => {
+        const { consumers } = await api<{ consumers?: string[] }>(`CONSUMER.NAMES.${prefix}-messages`);
+        return consumers?.length === 2;
+      });
+      await broker.publish("t", { body: "2" });
+      await wait("the second arrived", () => texts.length === 4);
+    });
+
+    test(
+      "a broadcast subscriber loses nothing over a cut, and a message in its handler is not handled twice",
+      TIMEOUT,
+      async () => {
+        const prefix = fresh();
+        const proxy = await faultProxy(engine);
+        cleanups.push(() => proxy.close());
+        const cut = await open({ prefix, servers: `127.0.0.1:${proxy.port}` });
+        const publisher = await open({ prefix });
+        const texts: string[] = [];
+        let release: () => void = () => {};
+        const held = new Promise<void>((resolve) => {
+          release = resolve;
+        });
+        await cut.subscribe("t", async (delivery) => {
+          texts.push(`${delivery.text()} ${delivery.attempt}`);
+          if (delivery.text() === "held") await held;
+        });
+        await publisher.publish("t", { body: "held" });
+        await wait("it is held", () => texts.length === 1);
+        await proxy.refuse();
+        proxy.cut();
+        await wait("the cut was noticed", () => cut.status === "reconnecting");
+        for (let number = 0; number < 10; number += 1) await publisher.publish("t", { body: String(number) });
+        await proxy.accept();
+        await wait("everything arrived", () => texts.length >= 11);
+        release();
+        await publisher.publish("t", { body: "last" });
+        await wait("the last arrived", () => texts.includes("last 1"));
+        expect(texts).toEqual(["held 1", ...Array.from({ length: 10 }, (_, number) => `${number} 1`), "last 1"]);
+      },
+    );
+
+    test("a handler that outlasts the redelivery time keeps its message while its process lives", TIMEOUT, async () => {
+      const broker = await open({ prefix: fresh() });
+      let starts = 0;
+      let release: () => void = () => {};
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const handle = async (): Promise<void> => {
+        starts += 1;
+        await held;
+      };
+      await broker.subscribe("t", handle, { queue: "q", concurrency: 1, prefetch: 2 });
+      await (await open({ prefix: fresh() })).disconnect();
+      const startedAt = Date.now();
+      for (const body of ["1", "2"]) await broker.publish("t", { body });
+      await wait("three times the redelivery time is over", () => Date.now() - startedAt > 3_000);
+      expect(starts).toBe(1);
+      release();
+      await wait("the second came", () => starts === 2);
+    });
+
+    test("a connection that is given stays open", TIMEOUT, async () => {
+      const broker = await open({ prefix: fresh(), connection: admin });
+      expect(broker.native).toBe(admin);
+      const texts: string[] = [];
+      await broker.subscribe("t", (delivery) => void texts.push(delivery.text()));
+      await broker.publish("t", { body: "x" });
+      await wait("it arrived", () => texts.length === 1);
+      await broker.disconnect();
+      expect(admin.isClosed()).toBe(false);
+    });
+
+    test("a subject that the server refuses fails the call that needs it", TIMEOUT, async () => {
+      const prefix = fresh();
+      await open({ prefix });
+      const strict = await startNats({
+        config: `authorization { users: [ { user: u, password: p, permissions: { publish: { deny: "${prefix}.t.>" } } } ] }`,
+      });
+      cleanups.push(() => strict.stop());
+      const broker = await open({ prefix, servers: `${strict.host}:${strict.port}`, user: "u", password: "p" });
+      const startedAt = Date.now();
+      expect((await caught(broker.publish("t", { body: "x" }))).code).toBe("ERR_AUTHENTICATION");
+      expect(Date.now() - startedAt).toBeLessThan(5_000);
+    });
+  },
+  { own: true },
+);

@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { BrokerOptions } from "../../src/broker-options.ts";
+import { createBroker } from "../../src/create-broker.ts";
+import { rabbitmq } from "../../src/drivers/rabbitmq/index.ts";
+import { silentLogger } from "../../src/logger.ts";
+import { describeWithEngine } from "../support/engines/find-engine.ts";
+import { type RabbitmqEngine, startRabbitmq } from "../support/engines/rabbitmq.ts";
+
+const WAIT = { timeout: 20_000, interval: 20 };
+
+describeWithEngine(
+  "rabbitmq",
+  "a lost connection to RabbitMQ",
+  () => {
+    let engine: RabbitmqEngine;
+    let prefixes = 0;
+
+    beforeAll(async () => {
+      engine = await startRabbitmq();
+    }, 60_000);
+
+    afterAll(() => engine.stop());
+
+    function setUp() {
+      prefixes += 1;
+      const prefix = `test-${prefixes}`;
+      const open = async (options: BrokerOptions = {}) => {
+        const broker = createBroker(rabbitmq({ url: engine.url, prefix }), {
+          logger: silentLogger,
+          onError: () => {},
+          ...options,
+        });
+        await broker.connect();
+        return broker;
+      };
+      return { open, prefix };
+    }
+
+    test("is restored with queue, broadcast and dead-letter consumers; nothing that was confirmed is lost", async () => {
+      const { open } = setUp();
+      const [publisher, member] = [await open(), await open()];
+      const seen = { queue: new Set<string>(), broadcast: new Set<string>() };
+      const attempts = new Set<number>();
+      await member.subscribe(
+        "orders.*",
+        (delivery) => {
+          attempts.add(delivery.attempt);
+          seen.queue.add(delivery.text());
+        },
+        { queue: "billing" },
+      );
+      await member.subscribe("orders.>", (delivery) => void seen.broadcast.add(delivery.text()));
+      const sent: string[] = [];
+      const load = async (round: number) => {
+        for (let number = 0; number < 40; number += 1) {
+          const body = `${round}#${number}`;
+          await publisher.publish("orders.created", { body });
+          sent.push(body);
+        }
+      };
+      for (let round = 0; round < 3; round += 1) {
+        const loading = load(round);
+        await engine.cutConnections();
+        await loading;
+      }
+      await vi.waitFor(() => {
+        expect(seen.queue.size).toBe(sent.length);
+        expect(seen.broadcast.size).toBe(sent.length);
+      }, WAIT);
+      expect([...attempts]).toEqual([1]);
+      await Promise.all([publisher.disconnect(), member.disconnect()]);
+    }, 60_000);
+
+    test("costs no attempt of what another member takes over", async () => {
+      const { open } = setUp();
+      const [publisher, holder] = [await open(), await open()];
+      let release = (): void => {};
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      let started = 0;
+      const options = { queue: "billing", maxAttempts: 1 };
+      await holder.subscribe(
+        "orders.created",
+        () => {
+          started += 1;
+          return held;
+        },
+        { ...options, concurrency: 2, prefetch: 8 },
+      );
+      for (let number = 0; number < 6; number += 1) await publisher.publish("orders.created", { body: String(number) });
+      await vi.waitFor(() => expect(started).toBe(2), WAIT);
+      const other = await open();
+      const taken: [string, number][] = [];
+      await engine.cutConnections();
+      await vi.waitFor(() => expect(other.status).toBe("connected"), WAIT);
+      await other.subscribe(
+        "orders.created",
+        (delivery) => void taken.push([delivery.text(), delivery.attempt]),
+        options,
+      );
+      await vi.waitFor(() => expect(holder.status).toBe("connected"), WAIT);
+      release();
+      await holder.disconnect();
+      await vi.waitFor(() => expect(new Set(taken.map(([text]) => text)).size).toBeGreaterThanOrEqual(4), WAIT);
+      expect(new Set(taken.map(([, attempt]) => attempt))).toEqual(new Set([1]));
+      expect(await publisher.deadLetters.list("orders.created")).toEqual([]);
+      await Promise.all([publisher.disconnect(), other.disconnect()]);
+    }, 60_000);
+
+    test("and a restart of the server keep queues, messages, retries and dead letters", async () => {
+      const { open } = setUp();
+      const [publisher, member] = [await open(), await open()];
+      await publisher.createQueue("orders.created", "later");
+      let broken = true;
+      const seen: string[] = [];
+      await member.subscribe(
+        "orders.paid",
+        (delivery) => {
+          if (broken) throw new Error("broken");
+          seen.push(delivery.text());
+        },
+        { queue: "billing", maxAttempts: 2, backoffMs: 3_000 },
+      );
+      await publisher.publish("orders.created", { body: "kept" });
+      await publisher.publish("orders.paid", { body: "retried" });
+      await publisher.publish("dlq.orders.lost", { body: "dead" });
+      await engine.restart();
+      broken = false;
+      await vi.waitFor(() => expect(seen).toEqual(["retried"]), WAIT);
+      await vi.waitFor(() => expect(publisher.status).toBe("connected"), WAIT);
+      expect((await publisher.queues.list()).map(({ queue, messages }) => [queue, messages]).sort()).toEqual([
+        ["billing", 0],
+        ["later", 1],
+      ]);
+      expect(await publisher.deadLetters.list("orders.lost")).toHaveLength(1);
+      await Promise.all([publisher.disconnect(), member.disconnect()]);
+    }, 90_000);
+
+    test("a queue that is removed behind its members begins anew", async () => {
+      const { open, prefix } = setUp();
+      const broker = await open();
+      const seen: string[] = [];
+      await broker.subscribe("a.b", (delivery) => void seen.push(delivery.text()), { queue: "q" });
+      await engine.ctl("delete_queue", `${prefix}.queue:a.b:q`);
+      await vi.waitFor(async () => {
+        await broker.publish("a.b", { body: "after" });
+        expect(seen).toContain("after");
+      }, WAIT);
+      await broker.disconnect();
+    }, 60_000);
+
+    test("gives up after reconnect.maxAttempts", async () => {
+      const broker = await setUp().open({ reconnect: { minDelayMs: 10, maxDelayMs: 10, maxAttempts: 2 } });
+      await engine.kill();
+      await vi.waitFor(() => expect(broker.status).toBe("closed"), WAIT);
+      await expect(broker.publish("a", {})).rejects.toMatchObject({ code: "ERR_NOT_CONNECTED" });
+      await engine.startAgain();
+    }, 60_000);
+  },
+  { own: true },
+);

@@ -1,0 +1,131 @@
+import { connect } from "amqplib";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { createBroker } from "../../src/create-broker.ts";
+import { rabbitmq } from "../../src/drivers/rabbitmq/index.ts";
+import { describeError } from "../../src/errors.ts";
+import { silentLogger } from "../../src/logger.ts";
+import { describeWithEngine } from "../support/engines/find-engine.ts";
+import { type RabbitmqEngine, startRabbitmq } from "../support/engines/rabbitmq.ts";
+
+const PASSWORD = "correct-horse";
+
+describeWithEngine(
+  "rabbitmq",
+  "a RabbitMQ server",
+  () => {
+    let engine: RabbitmqEngine;
+
+    beforeAll(async () => {
+      engine = await startRabbitmq();
+      await engine.addUser("limited", PASSWORD);
+    }, 60_000);
+
+    afterAll(() => engine.stop());
+
+    const at = (vhostUrl: string, user = "limited", password = PASSWORD) =>
+      vhostUrl.replace("guest:guest", `${user}:${password}`);
+
+    /** Everything that an error says, its causes included. */
+    function said(error: unknown): string {
+      const cause = error instanceof Error ? error.cause : undefined;
+      return `${JSON.stringify(error)} ${describeError(error)} ${cause === undefined ? "" : said(cause)}`;
+    }
+
+    async function failureOf(url: string, prefix = "tidings"): Promise<unknown> {
+      const broker = createBroker(rabbitmq({ url, prefix }), { logger: silentLogger, connectTimeoutMs: 5_000 });
+      try {
+        await broker.connect();
+      } catch (error) {
+        return error;
+      } finally {
+        await broker.disconnect();
+      }
+      return undefined;
+    }
+
+    test("that refuses the password is ERR_AUTHENTICATION, which does not show it", async () => {
+      const failure = await failureOf(at(engine.url, "limited", "wrong-password"));
+      expect(failure).toMatchObject({ code: "ERR_AUTHENTICATION", retryable: false });
+      expect(said(failure)).not.toMatch(/wrong-password|limited/);
+    });
+
+    test("whose virtual host is closed to the user, or missing, says so", async () => {
+      const { url } = await engine.createVhost("closed");
+      for (const closed of [at(url), `${engine.url}/no-such-vhost`]) {
+        const failure = await failureOf(closed);
+        expect(failure).toMatchObject({ code: "ERR_INVALID_OPTION", message: expect.stringMatching(/virtual host/) });
+        expect(said(failure)).not.toMatch(new RegExp(PASSWORD));
+      }
+    });
+
+    test("that does not let the user make what is needed is ERR_AUTHENTICATION that names it", async () => {
+      const { name, url } = await engine.createVhost("narrow");
+      await engine.setPermissions(name, "limited", { configure: "^$" });
+      const failure = await failureOf(at(url));
+      expect(failure).toMatchObject({ code: "ERR_AUTHENTICATION", message: expect.stringMatching(/tidings/) });
+      expect(said(failure)).not.toMatch(new RegExp(PASSWORD));
+    });
+
+    test("with a queue of other arguments is ERR_INVALID_OPTION that names the difference", async () => {
+      const connection = await connect(engine.url);
+      await (await connection.createChannel()).assertQueue("odd-queue.queue:a.b:q", { durable: true });
+      await connection.close();
+      const broker = createBroker(rabbitmq({ url: engine.url, prefix: "odd-queue" }), { logger: silentLogger });
+      await broker.connect();
+      await expect(broker.subscribe("a.b", () => {}, { queue: "q" })).rejects.toMatchObject({
+        code: "ERR_INVALID_OPTION",
+        message: expect.stringMatching(/odd-queue\.queue:a\.b:q.*(x-queue-type|x-delivery-limit)/),
+      });
+      await broker.disconnect();
+    });
+
+    test("with an exchange of another type is ERR_INVALID_OPTION that names the difference", async () => {
+      const connection = await connect(engine.url);
+      await (await connection.createChannel()).assertExchange("odd-exchange", "fanout");
+      await connection.close();
+      expect(await failureOf(engine.url, "odd-exchange")).toMatchObject({
+        code: "ERR_INVALID_OPTION",
+        message: expect.stringMatching(/'topic' but current is 'fanout'/),
+      });
+    });
+
+    test("sends a message of another program on to subscribers", async () => {
+      const broker = createBroker(rabbitmq({ url: engine.url }), { logger: silentLogger });
+      await broker.connect();
+      const seen: unknown[] = [];
+      await broker.subscribe(
+        "a.*",
+        (delivery) => void seen.push([delivery.topic, delivery.text(), { ...delivery.message.header }]),
+      );
+      const connection = await connect(engine.url);
+      const channel = await connection.createChannel();
+      channel.publish("tidings", "a.b", Buffer.from("hello"), { headers: { "x-a": "1" } });
+      await vi.waitFor(() => expect(seen).toEqual([["a.b", "hello", { "x-a": "1" }]]));
+      await connection.close();
+      await broker.disconnect();
+    });
+
+    test("gets a delay longer than the ladder back into it", async () => {
+      const broker = createBroker(rabbitmq({ url: engine.url }), { logger: silentLogger });
+      await broker.connect();
+      await broker.createQueue("a.b", "q");
+      const connection = await connect(engine.url);
+      const channel = await connection.createChannel();
+      const headers = { "tidings-rest": 60, "tidings-topic": "a.b", "tidings-attempt": 2 };
+      channel.sendToQueue("tidings.queue:a.b:q", Buffer.from("late"), { headers });
+      const startedAt = performance.now();
+      const seen: [string, number, number][] = [];
+      await broker.subscribe(
+        "a.b",
+        (delivery) => void seen.push([delivery.topic, delivery.attempt, performance.now() - startedAt]),
+        { queue: "q" },
+      );
+      await vi.waitFor(() => expect(seen).toHaveLength(1));
+      expect(seen[0]?.slice(0, 2)).toEqual(["a.b", 2]);
+      expect(seen[0]?.[2]).toBeGreaterThanOrEqual(60);
+      await connection.close();
+      await broker.disconnect();
+    });
+  },
+  { own: true },
+);
