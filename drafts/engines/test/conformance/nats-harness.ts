@@ -19,7 +19,9 @@ const REDELIVER_AFTER_MS = 2_000;
 
 /** A harness on JetStream, or on core NATS: every broker is a connection of its own to one private server. */
 export async function natsHarness(kind: "nats" | "nats+core"): Promise<ConformanceHarness> {
-  const engine = await startNats({ jetstream: kind === "nats", auth: AUTH });
+  // The time to log in is 2 seconds by default: too short for a connection that goes byte by byte on a busy machine.
+  const config = `authorization ${JSON.stringify({ ...AUTH, timeout: 60 })}`;
+  const engine = await startNats({ jetstream: kind === "nats", auth: AUTH, config });
   const server = `${engine.host}:${engine.port}`;
   const deadPort = await freePort();
   const faults = createFaults();

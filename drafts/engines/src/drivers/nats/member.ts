@@ -69,7 +69,8 @@ export class Member implements DriverSubscription {
     this.wanted = wanted;
     this.#own = own;
     this.#attempts = new Attempts(jetstream, topology.names, wanted.config.durable_name, clock);
-    this.#pulls = new Pulls(client, link.connection, clock, this.#call("MSG.NEXT"), {
+    const subject = jetstream.subject(`CONSUMER.MSG.NEXT.${wanted.stream}.${wanted.config.durable_name}`);
+    this.#pulls = new Pulls(client, link.connection, clock, subject, {
       message: (message, late) => this.#arrived(message, late),
       ended: () => this.#fill(),
       lost: () => this.#lost(),
@@ -259,14 +260,12 @@ export class Member implements DriverSubscription {
   }
 
   /**
-   * Has the server see that nobody waits for the pulls any more. Until then it would take each message given back for
-   * one of them, find nobody, and put it behind the others.
+   * Has the server see that nobody waits for the pulls any more, which it does when it is asked about the consumer. Before
+   * 2.10 it would else take the first message given back for one of them, find nobody, and forget it for a while.
    */
   async #sweepPulls(): Promise<void> {
-    const { jetstream, client, link } = this.#host;
     const { stream, config } = this.wanted;
-    link.connection.publish(this.#call("MSG.NEXT"), '{"batch":1,"expires":1}', { reply: client.createInbox() });
-    await jetstream.find(`CONSUMER.INFO.${stream}.${config.durable_name}`);
+    await this.#host.jetstream.find(`CONSUMER.INFO.${stream}.${config.durable_name}`);
   }
 
   async #close(): Promise<void> {
@@ -274,11 +273,6 @@ export class Member implements DriverSubscription {
     this.#timer?.cancel();
     if (!this.#own || !this.#host.link.connected) return;
     await this.#host.topology.removeConsumer(this.wanted.stream, this.wanted.config.durable_name);
-  }
-
-  #call(name: string): string {
-    const { stream, config } = this.wanted;
-    return this.#host.jetstream.subject(`CONSUMER.${name}.${stream}.${config.durable_name}`);
   }
 
   #track(work: Promise<unknown>): void {

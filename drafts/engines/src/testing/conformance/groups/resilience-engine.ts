@@ -4,10 +4,24 @@ import type { CheckDefinition } from "../check.ts";
 import type { CheckContext } from "../check-context.ts";
 import { all, atLeastOnce, controls, has } from "../needs.ts";
 import { publishNumbered } from "../publish-numbered.ts";
-import { assertArrived, LOAD_ACCEPT_MS, type StubbornLoad, startLoad, untilAcknowledged } from "./resilience-load.ts";
+import {
+  assertArrived,
+  cutsOf,
+  LOAD_ACCEPT_MS,
+  LOAD_MS,
+  type StubbornLoad,
+  startLoad,
+  untilAcknowledged,
+} from "./resilience-load.ts";
 
 const PUBLISHERS = 4;
 const MEMBERS = 3;
+
+/**
+ * How long the load lasts in whose middle the engine is killed, in milliseconds. What an engine confirms is safe then; that
+ * a queue exists it may write down a second later (RabbitMQ 3.10 does).
+ */
+const KILLED_LOAD_MS = 6_000;
 
 /** J. Resilience: trouble that the engine itself makes. Every other check would feel it, so that these run alone. */
 export const engineChecks: readonly CheckDefinition[] = [
@@ -31,11 +45,15 @@ export const engineChecks: readonly CheckDefinition[] = [
     needs: all(atLeastOnce, has("durable"), controls("kill", "startAgain")),
     alone: true,
     async run(context) {
-      await underLoad(context, async (load) => {
-        await untilAcknowledged(context, load, Math.floor(load.total / 2));
-        await context.harness.engine?.kill?.();
-        await context.harness.engine?.startAgain?.();
-      });
+      await underLoad(
+        context,
+        async (load) => {
+          await untilAcknowledged(context, load, Math.floor(load.total / 2));
+          await context.harness.engine?.kill?.();
+          await context.harness.engine?.startAgain?.();
+        },
+        KILLED_LOAD_MS,
+      );
     },
   },
   {
@@ -44,7 +62,7 @@ export const engineChecks: readonly CheckDefinition[] = [
     needs: all(atLeastOnce, controls("cutConnections")),
     alone: true,
     async run(context) {
-      const cuts = context.profile.rounds;
+      const cuts = cutsOf(context.profile);
       await underLoad(context, async (load) => {
         for (let cut = 1; cut <= cuts; cut += 1) {
           // Progress between two cuts shows that the one before was got over.
@@ -108,7 +126,11 @@ export const engineChecks: readonly CheckDefinition[] = [
 ];
 
 /** Four publishers and three members of a queue, each with a broker of its own, and trouble while they work. */
-async function underLoad(context: CheckContext, trouble: (load: StubbornLoad) => Promise<void>): Promise<void> {
+async function underLoad(
+  context: CheckContext,
+  trouble: (load: StubbornLoad) => Promise<void>,
+  lastsMs: number = LOAD_MS,
+): Promise<void> {
   const [topic, queue] = [context.topic(), context.queue()];
   const log = context.log();
   const members = await Promise.all(Array.from({ length: MEMBERS }, () => context.open()));
@@ -118,7 +140,7 @@ async function underLoad(context: CheckContext, trouble: (load: StubbornLoad) =>
   const receivers = await Promise.all(
     members.map((broker, index) => context.receive(broker, topic, { queue, log, as: `member-${index}` })),
   );
-  const load = startLoad(context, publishers, topic, { total: context.profile.several, log });
+  const load = startLoad(context, publishers, topic, { total: context.profile.several, log, lastsMs });
   await trouble(load);
   const [broker] = publishers;
   assert.ok(broker !== undefined);

@@ -4,11 +4,18 @@ import type { CheckContext } from "../check-context.ts";
 import type { ProxyControl } from "../harness.ts";
 import { all, atLeastOnce, brings } from "../needs.ts";
 import { publishNumbered } from "../publish-numbered.ts";
-import { assertArrived, LOAD_ACCEPT_MS, type StubbornLoad, startLoad, untilAcknowledged } from "./resilience-load.ts";
+import {
+  assertArrived,
+  cutsOf,
+  LOAD_ACCEPT_MS,
+  type StubbornLoad,
+  startLoad,
+  untilAcknowledged,
+} from "./resilience-load.ts";
 import { openProxy, type ProxiedBroker, untilStatus } from "./resilience-proxied.ts";
 
 const DELAY_MS = 40;
-const BODY_BYTES = 2_000;
+const BODY_BYTES = 1_500;
 
 /** J. Resilience: what a network does to a connection. */
 export const faultChecks: readonly CheckDefinition[] = [
@@ -17,7 +24,7 @@ export const faultChecks: readonly CheckDefinition[] = [
     promises: ["D12"],
     needs: all(atLeastOnce, brings("proxied")),
     async run(context) {
-      const cuts = context.profile.rounds;
+      const cuts = cutsOf(context.profile);
       await underLoad(context, async (load, proxy) => {
         for (let cut = 1; cut <= cuts; cut += 1) {
           // Progress between two cuts shows that the one before was got over.

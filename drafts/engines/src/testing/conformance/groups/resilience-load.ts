@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Broker } from "../../../broker.ts";
 import { BrokerError } from "../../../errors.ts";
 import type { CheckContext } from "../check-context.ts";
+import type { Profile } from "../profile.ts";
 import type { Receiver } from "../receiver.ts";
 import { numberedBody, type SequenceLog } from "../sequence-log.ts";
 import { pause } from "../until.ts";
@@ -9,7 +10,7 @@ import { pause } from "../until.ts";
 const PUBLISHER_WINDOW = 8;
 const AGAIN_AFTER_MS = 5;
 
-/** How long a load takes at least, in milliseconds, however fast the engine is: trouble needs time to meet it. */
+/** How long a load takes at least unless told otherwise, in milliseconds, however fast the engine is: trouble needs time to meet it. */
 export const LOAD_MS = 1_500;
 
 /** Brokers of a load wait no longer than this for room at full targets, in milliseconds: a message may wait elsewhere too. */
@@ -35,7 +36,7 @@ export function startLoad(
   context: CheckContext,
   brokers: readonly Broker[],
   topic: string,
-  { total, log }: { total: number; log: SequenceLog },
+  { total, log, lastsMs = LOAD_MS }: { total: number; log: SequenceLog; lastsMs?: number },
 ): StubbornLoad {
   const state = { total, acknowledged: 0, rejected: 0, failed: false };
   const run = context.word();
@@ -62,7 +63,7 @@ export function startLoad(
     const started = performance.now();
     for (let number = first; number < share; number += PUBLISHER_WINDOW) {
       await publish(broker, publisher, number);
-      const dueAt = started + (LOAD_MS * (number + 1)) / share;
+      const dueAt = started + (lastsMs * (number + 1)) / share;
       await pause(Math.max(0, dueAt - performance.now()));
     }
   };
@@ -75,6 +76,11 @@ export function startLoad(
   // Whoever waits for the load hears of its failure; until then it must not end the process.
   done.catch(() => {});
   return Object.assign(state, { done });
+}
+
+/** How often a check cuts connections under load: ten times in the full profile. */
+export function cutsOf({ rounds }: Profile): number {
+  return Math.min(10, Math.ceil(rounds / 3));
 }
 
 /** Waits until this part of a load was acknowledged, or fails as the load does. */
