@@ -29,26 +29,31 @@ export const SCHEMES: readonly Scheme[] = [
     defaultUrl: "memory:",
     open: async (url, options) => (await import("./drivers/memory/index.ts")).open(url, options),
   },
-  planned("nats", "nats", "nats://127.0.0.1:4222"),
-  planned("nats+core", "nats+core", "nats+core://127.0.0.1:4222"),
-  planned("amqp", "rabbitmq", "amqp://127.0.0.1:5672"),
-  planned("amqps", "rabbitmq", "amqps://127.0.0.1:5671"),
+  {
+    scheme: "nats",
+    name: "nats",
+    defaultUrl: "nats://127.0.0.1:4222",
+    open: async (url, options) => (await import("./drivers/nats/index.ts")).open(url, options),
+  },
+  {
+    scheme: "nats+core",
+    name: "nats+core",
+    defaultUrl: "nats+core://127.0.0.1:4222",
+    open: async (url, options) => (await import("./drivers/nats/index.ts")).open(url, options),
+  },
+  {
+    scheme: "amqp",
+    name: "rabbitmq",
+    defaultUrl: "amqp://127.0.0.1:5672",
+    open: async (url, options) => (await import("./drivers/rabbitmq/index.ts")).open(url, options),
+  },
+  {
+    scheme: "amqps",
+    name: "rabbitmq",
+    defaultUrl: "amqps://127.0.0.1:5671",
+    open: async (url, options) => (await import("./drivers/rabbitmq/index.ts")).open(url, options),
+  },
 ];
-
-/** A driver that this version does not have: its name is known, and connecting says what there is. */
-function planned(scheme: string, name: string, defaultUrl: string): Scheme {
-  return {
-    scheme,
-    name,
-    defaultUrl,
-    open: async () => {
-      throw new BrokerError(
-        "ERR_UNSUPPORTED",
-        `This version of Tidings has no driver for ${scheme}://. It has: http, memory.`,
-      );
-    },
-  };
-}
 
 /**
  * The scheme of a URL, or of a driver's name.

@@ -11,7 +11,7 @@ export {
   type RunnableCheck,
 } from "./conformance/conformance.ts";
 export { createFaults, type Faults, withFaults } from "./conformance/faults.ts";
-export type { ConformanceHarness, EngineControl } from "./conformance/harness.ts";
+export type { ConformanceHarness, EngineControl, ProxiedEngine, ProxyControl } from "./conformance/harness.ts";
 export type { ProfileName } from "./conformance/profile.ts";
 export {
   type NodeTestLike,

@@ -5,6 +5,7 @@ import { flow } from "./groups/flow.ts";
 import { lifecycle } from "./groups/lifecycle.ts";
 import { patterns } from "./groups/patterns.ts";
 import { payload } from "./groups/payload.ts";
+import { resilience } from "./groups/resilience.ts";
 import { retry } from "./groups/retry.ts";
 import { shutdown } from "./groups/shutdown.ts";
 import { stress } from "./groups/stress.ts";
@@ -12,5 +13,5 @@ import { stress } from "./groups/stress.ts";
 /** Every check of the kit, in the order of its groups. */
 export function allChecks(): readonly ConformanceCheck[] {
   const stressed = [lifecycle, delivery, payload, ack, retry, flow, patterns];
-  return [...stressed.flat(), ...shutdown, ...stress(stressed)];
+  return [...stressed.flat(), ...resilience, ...shutdown, ...stress(stressed)];
 }

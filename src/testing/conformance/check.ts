@@ -3,7 +3,7 @@ import type { CheckContext } from "./check-context.ts";
 import type { ConformanceHarness } from "./harness.ts";
 
 /** The groups of the kit. */
-export type CheckGroup = "A" | "B" | "C" | "D" | "E" | "F" | "G" | "K" | "M";
+export type CheckGroup = "A" | "B" | "C" | "D" | "E" | "F" | "G" | "J" | "K" | "M";
 
 /** The promises of the delivery contract, as `docs/delivery.md` numbers them. */
 export type PromiseNumber =
@@ -41,6 +41,8 @@ export interface ConformanceCheck {
   readonly needs?: Need;
   /** It measures time or memory, so that the stress group leaves it out. */
   readonly measures?: true;
+  /** It troubles the engine itself, and with it every other check: it runs when no other does. */
+  readonly alone?: true;
   /** @throws whatever says that the promise is not kept. */
   run(context: CheckContext): Promise<void>;
 }

@@ -27,7 +27,9 @@ export interface RunnableCheck {
   readonly notRun: string | undefined;
   /** How long it may take, clean-up included, in milliseconds: for the runner's own limit. */
   readonly timeoutMs: number;
-  /** Runs it and keeps the result. Checks may run at the same time. @throws what it failed with. */
+  /** It must run when no other check does. */
+  readonly alone: boolean;
+  /** Runs it and keeps the result. Checks may run at the same time, but for those that say otherwise. @throws what it failed with. */
   run(): Promise<void>;
 }
 
@@ -50,7 +52,8 @@ export function conformance(harness: ConformanceHarness, options: ConformanceOpt
     const notRun = check.needs?.({ capabilities, harness });
     if (notRun !== undefined) results.set(name, { name, group, promises, outcome: "not run", reason: notRun, ms: 0 });
     const timeoutMs = 2 * checkTimeoutMs(check, profile) + 5_000;
-    return { name, group, promises, notRun, timeoutMs, run: () => runAndKeep(check, harness, profile, results) };
+    const alone = check.alone === true || group === "M";
+    return { name, group, promises, notRun, timeoutMs, alone, run: () => runAndKeep(check, harness, profile, results) };
   });
   return {
     title: `conformance of ${harness.name} (${profile.name})`,

@@ -30,8 +30,20 @@ export interface ConformanceHarness {
    * started by `forkConformanceWorker`.
    */
   spawn?(role: WorkerRole, args: WorkerArguments): ChildProcess;
-  /** Control over the engine. */
+  /** Control over the engine. What the checks do with it happens to every broker on it. */
   readonly engine?: EngineControl;
+  /** A fresh proxy in front of the engine, for checks that trouble the connections of their own brokers only. */
+  proxied?(): Promise<ProxiedEngine>;
+  /**
+   * Removes, past the driver, what it made on the engine for a queue of a topic (the queue, its bindings, its consumer) and
+   * for the topic itself (an exchange, a stream), as an administrator would by mistake. No other check runs then.
+   */
+  removeTopology?(topic: string, queue: string): Promise<void>;
+  /**
+   * Why a broadcast subscriber of this driver may lose messages over a short cut: the engine cannot hold them for it.
+   * Without it an at-least-once driver must lose none.
+   */
+  readonly broadcastLoss?: string;
   /** Makes the drivers of this harness's brokers fail: `createFaults()`, with every driver wrapped in `withFaults`. */
   readonly faults?: Faults;
   /** Writes, past the driver, a message on this topic that the driver cannot decode. */
@@ -42,10 +54,48 @@ export interface ConformanceHarness {
   close(): Promise<void>;
 }
 
-/** How the checks trouble an engine. Each resolves when it has been done. */
+/** How the checks trouble an engine. Each is done when it returns, or when its promise resolves. */
 export interface EngineControl {
-  restart?(): Promise<void>;
-  cutConnections?(): Promise<void>;
-  pause?(): Promise<void>;
-  resume?(): Promise<void>;
+  /** Stops it in good order and starts it again, at the same address and with the data that it keeps. */
+  restart?(): void | Promise<void>;
+  /** Ends it at once, as a crash does. */
+  kill?(): void | Promise<void>;
+  /** Starts it again after `kill`, at the same address and with the data that it keeps. */
+  startAgain?(): void | Promise<void>;
+  /** Breaks every connection; the engine runs on. */
+  cutConnections?(): void | Promise<void>;
+  /** Freezes it: connections stay open and nothing answers. */
+  pause?(): void | Promise<void>;
+  /** Ends a pause. */
+  resume?(): void | Promise<void>;
+}
+
+/** Brokers that reach the engine only through a proxy, and that proxy. */
+export interface ProxiedEngine {
+  readonly proxy: ProxyControl;
+  /**
+   * A fresh broker, not yet connected. Its driver should notice a silent connection within some seconds, by an option of
+   * its own where the default is longer: checks wait half a minute for that.
+   */
+  unconnected(options?: BrokerOptions): Broker;
+  /** Called once, when every broker is closed. */
+  close(): void | Promise<void>;
+}
+
+/** How the checks trouble the connections through a proxy. */
+export interface ProxyControl {
+  /** Everything arrives this much later, in milliseconds, in both directions and in order. */
+  delay(ms: number): void;
+  /** Every byte is sent by itself. */
+  byteByByte(): void;
+  /** Resets every connection, on both sides. New ones are accepted. */
+  cut(): void;
+  /** Every connection, and every new one, stays open and passes nothing on, in either direction. */
+  halfOpen(): void;
+  /** New connections are refused. */
+  refuse(): Promise<void>;
+  /** New connections are accepted again. */
+  accept(): Promise<void>;
+  /** Ends every fault for new connections, and for those that have lost nothing. */
+  heal(): Promise<void>;
 }

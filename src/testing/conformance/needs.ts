@@ -1,6 +1,6 @@
 import type { Capabilities } from "../../capabilities.ts";
 import type { Need } from "./check.ts";
-import type { ConformanceHarness } from "./harness.ts";
+import type { ConformanceHarness, EngineControl } from "./harness.ts";
 
 /** The capabilities that a driver has or has not. */
 export type Switch = {
@@ -40,6 +40,18 @@ export function lacks(name: Switch): Need {
 export function brings(feature: HarnessFeature): Need {
   return ({ harness }) => (harness[feature] === undefined ? `the harness has no ${feature}` : undefined);
 }
+
+/** The harness can trouble its engine in these ways. */
+export function controls(...names: readonly (keyof EngineControl)[]): Need {
+  return ({ harness }) => {
+    const missing = names.find((name) => harness.engine?.[name] === undefined);
+    return missing === undefined ? undefined : `the harness has no engine.${missing}`;
+  };
+}
+
+/** A broadcast subscriber loses nothing over a short cut. */
+export const holdsBroadcast: Need = ({ harness }) =>
+  harness.broadcastLoss === undefined ? undefined : `broadcast subscribers may lose messages: ${harness.broadcastLoss}`;
 
 /** Everything is needed; the first reason is given. */
 export function all(...needs: readonly Need[]): Need {

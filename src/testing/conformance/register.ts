@@ -1,4 +1,4 @@
-import { type Conformance, type ConformanceOptions, conformance } from "./conformance.ts";
+import { type Conformance, type ConformanceOptions, conformance, type RunnableCheck } from "./conformance.ts";
 import type { ConformanceHarness } from "./harness.ts";
 
 /** The functions of vitest that the kit uses; `import { afterAll, describe, test } from "vitest"` fits. */
@@ -37,7 +37,7 @@ export function registerWithVitest(
   const kit = conformance(harness, options);
   vitest.describe(kit.title, () => {
     for (const check of kit.checks) {
-      const settings = { timeout: check.timeoutMs, concurrent: (options.parallel ?? true) && check.group !== "M" };
+      const settings = { timeout: check.timeoutMs, concurrent: (options.parallel ?? true) && !check.alone };
       vitest.test(title(check), settings, (context) =>
         check.notRun === undefined ? check.run() : context.skip(check.notRun),
       );
@@ -54,10 +54,18 @@ export function registerWithNodeTest(
   options: RegisterOptions = {},
 ): Conformance {
   const kit = conformance(harness, options);
-  nodeTest.describe(kit.title, { concurrency: (options.parallel ?? true) ? NODE_TEST_CONCURRENCY : 1 }, () => {
-    for (const check of kit.checks) {
-      nodeTest.test(title(check), { timeout: check.timeoutMs, skip: check.notRun ?? false }, () => check.run());
-    }
+  const suite = (name: string, concurrency: number, checks: readonly RunnableCheck[]): void => {
+    if (checks.length === 0) return;
+    nodeTest.describe(name, { concurrency }, () => {
+      for (const check of checks)
+        nodeTest.test(title(check), { timeout: check.timeoutMs, skip: check.notRun ?? false }, () => check.run());
+    });
+  };
+  nodeTest.describe(kit.title, { concurrency: 1 }, () => {
+    const together = kit.checks.filter((check) => !check.alone);
+    suite("at the same time", (options.parallel ?? true) ? NODE_TEST_CONCURRENCY : 1, together);
+    const alone = kit.checks.filter((check) => check.alone);
+    suite("one at a time", 1, alone);
     nodeTest.after(() => kit.finish());
   });
   return kit;

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import type { CheckDefinition } from "../check.ts";
-import { atLeastOnce, brings, has, lacks, standingQueues } from "../needs.ts";
+import type { CheckDefinition, Need } from "../check.ts";
+import { all, atLeastOnce, brings, has, lacks, standingQueues } from "../needs.ts";
 import { publishNumbered } from "../publish-numbered.ts";
 import { rejectsWith } from "../rejects.ts";
+
+/** Where an engine keeps or sends the messages, `flush` ends when it has them: only they that are kept here are waited for. */
+const keptHere: Need = ({ capabilities }) =>
+  capabilities.durable || capabilities.guarantee === "at-most-once"
+    ? "the engine has the messages, and flush ends when it does"
+    : undefined;
 
 const STATES = ["stored", "accepted", "sent", "waiting", "unrouted"];
 
@@ -217,7 +223,7 @@ export const publishChecks: readonly CheckDefinition[] = [
   {
     name: "flush resolves when everything published is delivered and settled",
     promises: ["D1"],
-    needs: brings("isolated"),
+    needs: all(brings("isolated"), keptHere),
     async run(context) {
       const broker = context.special("isolated");
       await broker.connect();

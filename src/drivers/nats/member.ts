@@ -56,7 +56,10 @@ export class Member implements DriverSubscription {
   readonly #ended = new AbortController();
   #redeliverAfterMs = 0;
   #timer: Timer | undefined;
+  /** Whether it pulls. */
   #open = true;
+  /** Whether nothing is handed on any more. */
+  #over = false;
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   #restoring: Promise<void> | undefined;
@@ -148,7 +151,7 @@ export class Member implements DriverSubscription {
     for (let next = this.#arrivals.peek(); next?.recalled !== undefined; next = this.#arrivals.peek()) {
       this.#arrivals.shift();
       if (next.recalled === "failed") this.#inHand.drop(next.held);
-      else if (this.#open) this.#request.deliver(this.#delivery(next.message, next.held, next.recalled));
+      else if (!this.#over) this.#request.deliver(this.#delivery(next.message, next.held, next.recalled));
       else this.#giveBack(next);
     }
   }
@@ -246,9 +249,13 @@ export class Member implements DriverSubscription {
     await this.#pulls.end(link.connected);
     if (swept && link.connected) await this.#sweepPulls();
     while (link.connected && this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    this.#over = true;
   }
 
-  /** Waits until the pulls are used up, or nothing comes any more. What comes is given back. */
+  /**
+   * Waits until the pulls are used up, or nothing comes any more. What comes is still handed on, to be given back in its
+   * order with what came before.
+   */
   async #awaitPulls(): Promise<void> {
     const { clock } = this.#host.context;
     const until = clock.now() + STOP_WITHIN_MS;

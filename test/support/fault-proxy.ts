@@ -4,7 +4,7 @@ import { onFreePorts } from "./engines/on-free-ports.ts";
 import { faultPipe, type PipeFaults } from "./fault-pipe.ts";
 
 /** What went through a proxy so far. */
-export interface FaultProxyCounters {
+interface FaultProxyCounters {
   /** Connections accepted. */
   readonly accepted: number;
   /** Connections open now. */

@@ -174,7 +174,7 @@ export function publishError(error: ApiError, topic?: string): BrokerError {
 }
 
 /** An error of the API that has no meaning of its own. */
-export function apiError(call: string, error: ApiError): BrokerError {
+function apiError(call: string, error: ApiError): BrokerError {
   const message = `JetStream refused ${call.split(".").slice(0, 2).join(".")}: ${error.description}.`;
   return new BrokerError("ERR_DRIVER", message, { driver: "nats", cause: error, retryable: error.code >= 500 });
 }

@@ -48,7 +48,10 @@ export class Pulls {
 
   /** Begins anew: what is still under way to the old inbox comes as late. */
   reset(): void {
-    void this.end(true);
+    const old = this.#subscription;
+    if (old !== undefined && !old.isClosed()) void old.drain();
+    this.due = 0;
+    this.#open.clear();
     this.#inbox = this.#client.createInbox();
     const inbox = this.#inbox;
     this.#subscription = this.#connection.subscribe(`${inbox}.*`, {
@@ -78,12 +81,12 @@ export class Pulls {
   async end(connected: boolean): Promise<void> {
     const subscription = this.#subscription;
     this.#subscription = undefined;
-    this.#inbox = "";
+    if (subscription !== undefined && !subscription.isClosed() && !this.#connection.isClosed()) {
+      if (connected) await subscription.drain();
+      else subscription.unsubscribe();
+    }
     this.due = 0;
     this.#open.clear();
-    if (subscription === undefined || subscription.isClosed() || this.#connection.isClosed()) return;
-    if (connected) await subscription.drain();
-    else subscription.unsubscribe();
   }
 
   #take(message: Msg, inbox: string): void {

@@ -1,7 +1,7 @@
 import { converse } from "./conversation.ts";
 
 /** What a NATS server says of itself at the start of a connection. */
-export interface NatsInfo {
+interface NatsInfo {
   readonly server_name: string;
   readonly version: string;
   readonly jetstream?: boolean;

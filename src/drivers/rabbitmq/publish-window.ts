@@ -1,14 +1,22 @@
 import type { ConfirmChannel } from "amqplib";
 import { BrokerError, describeError } from "../../errors.ts";
+import type { Clock, Timer } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 import { FIELD, type NativeMessage } from "./native-message.ts";
-import type { Session } from "./session.ts";
+import { closeChannel, type Session } from "./session.ts";
 
 /** How often a message may be on a channel that breaks, while its connection holds, before it is the message's own fault. */
 const MAX_CHANNELS = 3;
 
 /** How many bytes wait for their confirms at once. */
 const MAX_BYTES = 16 * 1024 * 1024;
+
+/**
+ * How long the server may confirm nothing before what waits is sent again on another channel, in milliseconds; doubled each
+ * time. RabbitMQ loses what it takes for a quorum queue that has no leader yet, as after a crash of the node.
+ */
+const STALL_MS = 5_000;
+const MAX_STALL_MS = 60_000;
 
 /** What becomes of a message that was sent: a queue has it, or no queue wanted it. */
 export type Routed = "stored" | "unrouted";
@@ -35,15 +43,22 @@ interface InFlight extends Sending {
  */
 export class PublishWindow {
   readonly #max: number;
+  readonly #clock: Clock;
   readonly #onError: (error: BrokerError) => void;
   readonly #waiting = new Deque<InFlight>();
   /** In the order of sending, by copy. */
   readonly #sent = new Map<string, InFlight>();
   #bytes = 0;
   #channel: ConfirmChannel | undefined;
+  #session: Session | undefined;
+  /** Runs while something waits for its confirm. */
+  #watch: Timer | undefined;
+  #stallMs = STALL_MS;
+  #confirms = 0;
 
-  constructor(max: number, onError: (error: BrokerError) => void) {
+  constructor(max: number, clock: Clock, onError: (error: BrokerError) => void) {
     this.#max = max;
+    this.#clock = clock;
     this.#onError = onError;
   }
 
@@ -78,16 +93,10 @@ export class PublishWindow {
       cause = error;
     });
     channel.on("close", () => {
-      if (this.#channel !== channel) return;
-      this.#channel = undefined;
-      this.#takeBack(cause);
-      if (session.alive)
-        this.attach(session).catch((error: unknown) => {
-          // The connection has ended too: the next one attaches.
-          if (session.alive) this.#onError(lost(error));
-        });
+      if (this.#channel === channel) this.#renew(session, cause);
     });
     this.#channel = channel;
+    this.#session = session;
     this.#pump();
   }
 
@@ -105,11 +114,43 @@ export class PublishWindow {
     for (const sending of this.#waiting.drain()) sending.fail(error);
   }
 
+  /** Goes on on another channel of the same connection. */
+  #renew(session: Session, cause: unknown): void {
+    this.#channel = undefined;
+    this.#takeBack(cause);
+    if (!session.alive) return;
+    this.attach(session).catch((error: unknown) => {
+      // Where the connection has ended too, the next one attaches.
+      if (session.alive) this.#onError(lost(error));
+    });
+  }
+
+  #watchConfirms(): void {
+    if (this.#watch !== undefined) return;
+    const confirmed = this.#confirms;
+    this.#watch = this.#clock.after(this.#stallMs, () => {
+      this.#watch = undefined;
+      if (this.#sent.size === 0) return;
+      const [channel, session] = [this.#channel, this.#session];
+      const stalled = this.#confirms === confirmed && session?.blocked === false && channel !== undefined;
+      if (!stalled) return this.#watchConfirms();
+      this.#stallMs = Math.min(MAX_STALL_MS, this.#stallMs * 2);
+      this.#renew(session, undefined);
+      void closeChannel(channel);
+    });
+  }
+
+  #rest(): void {
+    this.#watch?.cancel();
+    this.#watch = undefined;
+  }
+
   /** Puts what was sent and not confirmed in front of what waits. */
   #takeBack(cause: unknown): void {
     const back = [...this.#sent.values()];
     this.#sent.clear();
     this.#bytes = 0;
+    this.#rest();
     for (const sending of back.reverse()) {
       sending.returned = false;
       if (cause !== undefined) sending.channels += 1;
@@ -130,6 +171,7 @@ export class PublishWindow {
     const { copy, content, options } = sending.message;
     this.#sent.set(copy, sending);
     this.#bytes += content.byteLength;
+    this.#watchConfirms();
     try {
       channel.publish(sending.exchange, sending.routingKey, content, options, (error: unknown) =>
         this.#answered(channel, sending, error),
@@ -143,14 +185,18 @@ export class PublishWindow {
   #answered(channel: ConfirmChannel, sending: InFlight, error: unknown): void {
     // A channel that ended answers everything with an error: taking it back, or not, is decided elsewhere.
     if (this.#channel !== channel || this.#sent.get(sending.message.copy) !== sending) return;
-    if (error === null) this.#done(sending, undefined);
-    else if (describeError(error) === "message nacked") this.#done(sending, refused(error));
+    this.#confirms += 1;
+    if (error === null) {
+      this.#stallMs = STALL_MS;
+      this.#done(sending, undefined);
+    } else if (describeError(error) === "message nacked") this.#done(sending, refused(error));
     else return;
     this.#pump();
   }
 
   #done(sending: InFlight, error: BrokerError | undefined): void {
     if (this.#sent.delete(sending.message.copy)) this.#bytes -= sending.message.content.byteLength;
+    if (this.#sent.size === 0) this.#rest();
     if (error !== undefined) sending.fail(error);
     else sending.confirm(sending.returned ? "unrouted" : "stored");
   }

@@ -18,6 +18,7 @@ export class Session {
   /** Resolves with why, when the connection has ended, for whatever reason. */
   readonly ended: Promise<Error | undefined>;
   #alive = true;
+  #blocked = false;
 
   private constructor(model: ChannelModel) {
     this.model = model;
@@ -25,6 +26,12 @@ export class Session {
     let cause: Error | undefined;
     model.on("error", (error) => {
       cause = error;
+    });
+    model.on("blocked", () => {
+      this.#blocked = true;
+    });
+    model.on("unblocked", () => {
+      this.#blocked = false;
     });
     this.ended = new Promise((resolve) => {
       model.once("close", (error) => {
@@ -76,6 +83,11 @@ export class Session {
 
   get alive(): boolean {
     return this.#alive;
+  }
+
+  /** Whether the server, short of memory or disk, takes no publishes for now. */
+  get blocked(): boolean {
+    return this.#blocked;
   }
 
   /** A channel; its owner watches its end. */

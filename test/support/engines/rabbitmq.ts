@@ -22,7 +22,7 @@ export interface RabbitmqEngineOptions {
 }
 
 /** What a user may do in a vhost, as regular expressions on names. Default `.*` each. */
-export interface RabbitmqPermissions {
+interface RabbitmqPermissions {
   readonly configure?: string;
   readonly write?: string;
   readonly read?: string;

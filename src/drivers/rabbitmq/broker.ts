@@ -55,7 +55,7 @@ export class RabbitmqBroker {
     this.#settings = settings;
     this.#context = context;
     this.#names = new Names(settings.prefix);
-    this.#window = new PublishWindow(settings.confirmWindow, (error) => context.onError(error));
+    this.#window = new PublishWindow(settings.confirmWindow, context.clock, (error) => context.onError(error));
     this.#link = new Link(
       {
         open: () => Session.open(client, settings, Math.min(OPEN_TIMEOUT_MS, context.options.connectTimeoutMs)),
