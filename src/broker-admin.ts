@@ -1,5 +1,6 @@
-import type { DeadLetter, Driver, QueueInfo } from "./driver.ts";
+import type { DeadLetter, DeadLetterChoice, DeadLetterTopic, Driver, QueueInfo } from "./driver.ts";
 import { BrokerError, wrapError } from "./errors.ts";
+import { abortable } from "./internal/wait.ts";
 import { checkPattern, checkQueue, checkTopic, deadLetterTopic } from "./topics.ts";
 
 /** The queues of a broker. All calls reject with `ERR_NOT_CONNECTED`, or `ERR_UNSUPPORTED` where the broker keeps none. */
@@ -15,15 +16,28 @@ export interface Queues {
  * `ERR_NOT_CONNECTED`, or `ERR_UNSUPPORTED` where the broker keeps none.
  */
 export interface DeadLetters {
+  /** Every dead-letter topic in which dead letters wait, by name. `ERR_UNSUPPORTED` also where the broker cannot tell. */
+  topics(): Promise<DeadLetterTopic[]>;
   /** The dead letters that wait, oldest first. */
   list(topic: string): Promise<DeadLetter[]>;
   /**
    * Sends dead letters, or the one with this id, back to the queue that failed: same id, attempt 1, without the added
-   * headers. One that failed in a broadcast subscription goes back only while that lives. Resolves with how many went.
+   * headers. One that failed in a broadcast subscription goes back only while that lives. Each is removed once it is
+   * confirmed there. Resolves with how many went; rejects with the signal's reason when aborted, what was not reached stays.
    */
-  redrive(topic: string, options?: { id?: string }): Promise<number>;
-  /** Removes dead letters, or the one with this id; resolves with how many there were. */
-  drop(topic: string, options?: { id?: string }): Promise<number>;
+  redrive(topic: string, options?: DeadLetterOptions): Promise<number>;
+  /** Removes dead letters, or the one with this id; resolves with how many there were. The signal is that of `redrive`. */
+  drop(topic: string, options?: DeadLetterOptions): Promise<number>;
+}
+
+/** Which dead letters to redrive or drop, and what to tell meanwhile. */
+export interface DeadLetterOptions {
+  /** Only the dead letters of the message with this id. Default: all of the topic. */
+  id?: string;
+  /** Stops it between two dead letters. */
+  signal?: AbortSignal;
+  /** Called now and then with how many are done so far. */
+  onProgress?: (count: number) => void;
 }
 
 /** What both admin interfaces and `createQueue` share: finding the driver's part, and one wrapping of its errors. */
@@ -43,16 +57,33 @@ export class BrokerAdmin {
       },
     };
     this.deadLetters = {
+      topics: async () => {
+        const topics = await this.#call("deadLetters", (admin) => {
+          if (admin.topics !== undefined) return admin.topics();
+          const { name } = this.#driver();
+          const message = `The ${name} broker cannot list its dead-letter topics: name the topic.`;
+          throw new BrokerError("ERR_UNSUPPORTED", message, { driver: name });
+        });
+        return topics.sort((one, other) => (one.topic < other.topic ? -1 : 1));
+      },
       list: async (topic) => this.#call("deadLetters", (admin) => admin.list(checked(topic))),
-      redrive: async (topic, options = {}) =>
-        this.#call("deadLetters", (admin) => admin.redrive(checked(topic), { id: options.id })),
-      drop: async (topic, options = {}) =>
-        this.#call("deadLetters", (admin) => admin.drop(checked(topic), { id: options.id })),
+      redrive: (topic, options) => this.#change("redrive", topic, options),
+      drop: (topic, options) => this.#change("drop", topic, options),
     };
   }
 
   async createQueue(topic: string, queue: string): Promise<void> {
     await this.#call("queues", (admin) => admin.create(topic, queue));
+  }
+
+  async #change(verb: "redrive" | "drop", topic: string, options: DeadLetterOptions = {}): Promise<number> {
+    const { id, signal, onProgress } = options;
+    const choice: DeadLetterChoice = { id, signal, onProgress };
+    signal?.throwIfAborted();
+    return abortable(
+      this.#call("deadLetters", (admin) => admin[verb](checked(topic), choice)),
+      signal,
+    );
   }
 
   async #call<Part extends "queues" | "deadLetters", Result>(

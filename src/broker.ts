@@ -6,7 +6,7 @@ import { checkBrokerOptions, checkPublishOptions, resolveSubscribeOptions, withD
 import type { Codec } from "./codec.ts";
 import { Connection, type DriverSource, type Status } from "./connection.ts";
 import type { Handler } from "./delivery.ts";
-import type { Driver } from "./driver.ts";
+import type { Driver, ServerInfo } from "./driver.ts";
 import { BrokerError, wrapError } from "./errors.ts";
 import { type Clock, systemClock } from "./internal/clock.ts";
 import { abortable } from "./internal/wait.ts";
@@ -99,6 +99,14 @@ export class Broker<Native = unknown> implements AsyncDisposable {
    */
   get capabilities(): Capabilities {
     return this.#driver().capabilities;
+  }
+
+  /**
+   * What the server says that it is; `undefined` where there is none, as behind the HTTP broker, or it does not tell.
+   * @throws BrokerError `ERR_NOT_CONNECTED`
+   */
+  get server(): ServerInfo | undefined {
+    return this.#driver().server;
   }
 
   /**

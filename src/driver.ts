@@ -75,6 +75,16 @@ export interface Driver<Native = unknown> {
   readonly queues?: QueueAdmin;
   /** The dead letters that the driver keeps. Required with the capability `deadLetters`. */
   readonly deadLetters?: DeadLetterAdmin;
+  /** What the server says that it is. Read only while connected; `undefined` where there is none, or it does not tell. */
+  readonly server?: ServerInfo | undefined;
+}
+
+/** A server as it describes itself, for people. */
+export interface ServerInfo {
+  /** The product, such as `"RabbitMQ"`. */
+  readonly name: string;
+  /** Its version, such as `"3.10.8"`. */
+  readonly version: string;
 }
 
 /** What the portable layer hands to a driver at `connect`. */
@@ -266,13 +276,36 @@ export interface QueueAdmin {
   remove(pattern: string, queue: string): Promise<boolean>;
 }
 
+/** A dead-letter topic as `broker.deadLetters.topics()` shows it. */
+export interface DeadLetterTopic {
+  /** The concrete topic, such as `dlq.orders.created`. */
+  readonly topic: string;
+  /** Dead letters that wait in it, those that a reader holds included. */
+  readonly messages: number;
+}
+
+/** Which dead letters to redrive or drop, and what to tell meanwhile. */
+export interface DeadLetterChoice {
+  /** Only those with this id; one message that failed in several queues has a dead letter of each. Default: all. */
+  readonly id?: string | undefined;
+  /** Stops the work between two dead letters: what was not reached stays. The portable layer rejects the call by itself. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called now and then with how many are done so far. */
+  readonly onProgress?: ((count: number) => void) | undefined;
+}
+
 /** Lists, redrives and drops dead letters. `topic` is a concrete dead-letter topic. */
 export interface DeadLetterAdmin {
+  /** Every dead-letter topic in which dead letters wait. Where the engine cannot tell, the member is missing. */
+  topics?(): Promise<DeadLetterTopic[]>;
   list(topic: string): Promise<DeadLetter[]>;
-  /** Sends dead letters back to where they failed; resolves with how many went. */
-  redrive(topic: string, options: { id?: string | undefined }): Promise<number>;
-  /** Removes dead letters; resolves with how many there were. */
-  drop(topic: string, options: { id?: string | undefined }): Promise<number>;
+  /**
+   * Sends dead letters back to where they failed, and removes each once that is confirmed; resolves with how many went. Only
+   * those that were there at the call: one that fails again meanwhile stays.
+   */
+  redrive(topic: string, choice: DeadLetterChoice): Promise<number>;
+  /** Removes the dead letters that were there at the call; resolves with how many there were. */
+  drop(topic: string, choice: DeadLetterChoice): Promise<number>;
 }
 
 /** The one acknowledgement. */

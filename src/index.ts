@@ -2,7 +2,7 @@
 import { Broker } from "./broker.ts";
 import { createBroker, createDefaultBroker } from "./create-broker.ts";
 
-export type { DeadLetters, Queues } from "./broker-admin.ts";
+export type { DeadLetterOptions, DeadLetters, Queues } from "./broker-admin.ts";
 export type { BrokerOptions, PublishOptions, ReconnectOptions, SubscribeOptions } from "./broker-options.ts";
 export type { Capabilities } from "./capabilities.ts";
 export type { Codec } from "./codec.ts";
@@ -11,7 +11,7 @@ export { json } from "./codecs/json.ts";
 export { text } from "./codecs/text.ts";
 export type { Status } from "./connection.ts";
 export type { Delivery, Handler } from "./delivery.ts";
-export type { DeadLetter, QueueInfo } from "./driver.ts";
+export type { DeadLetter, DeadLetterTopic, QueueInfo, ServerInfo } from "./driver.ts";
 export { ERROR_CODES, type ErrorCode, type ErrorScope } from "./error-codes.ts";
 export { BrokerError, NonRetryableError } from "./errors.ts";
 export { defaultLogger, type Logger, silentLogger } from "./logger.ts";

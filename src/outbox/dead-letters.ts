@@ -1,10 +1,14 @@
+import { setImmediate } from "node:timers/promises";
 import { DEAD_LETTER_HEADERS, withoutDeadLetterHeader } from "../dead-letter.ts";
-import type { DeadLetter, DeadLetterAdmin } from "../driver.ts";
+import type { DeadLetter, DeadLetterAdmin, DeadLetterChoice } from "../driver.ts";
 import { messageBytes } from "../message.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
 import type { OutboxMessage } from "./message.ts";
 import { type Outbox, queueLaneId, standingLaneId } from "./outbox.ts";
+
+/** How many dead letters are worked on before others have their turn, and progress is told. */
+const AT_ONCE = 256;
 
 /** The dead letters that an outbox keeps: those in the standing queue of each dead-letter topic. */
 export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
@@ -15,17 +19,38 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
       .filter((entry) => id === undefined || entry.id === id)
       .sort((a, b) => a.message.sequence - b.message.sequence);
   };
+  /** Does something with each of these; counts where it was done. Stops where the signal is aborted: the rest stays. */
+  const each = async (
+    entries: readonly Entry[],
+    { signal, onProgress }: DeadLetterChoice,
+    work: (entry: Entry) => boolean,
+  ): Promise<number> => {
+    let count = 0;
+    for (const [index, entry] of entries.entries()) {
+      if (index > 0 && index % AT_ONCE === 0) {
+        onProgress?.(count);
+        await setImmediate();
+      }
+      if (signal?.aborted) break;
+      if (work(entry)) count += 1;
+    }
+    onProgress?.(count);
+    return count;
+  };
   return {
+    async topics() {
+      const standing = [...outbox.lanes.values()].filter((lane) => lane.kind === "standing" && lane.size > 0);
+      return standing.map((lane) => ({ topic: lane.pattern, messages: lane.size }));
+    },
     async list(topic) {
       return entriesOf(topic, undefined).map((entry) => describe(entry.message));
     },
-    async redrive(topic, { id }) {
-      let count = 0;
-      for (const entry of entriesOf(topic, id)) {
+    redrive: (topic, choice) =>
+      each(entriesOf(topic, choice.id), choice, (entry) => {
         const { message } = entry;
         const lane = failedLane(outbox, message);
         // One that a reader holds is the reader's; one whose subscription is gone stays to be seen.
-        if (lane === undefined || !outbox.drop(entry)) continue;
+        if (lane === undefined || !outbox.drop(entry)) return false;
         const header = withoutDeadLetterHeader(message.header);
         const content = {
           topic: message.header[DEAD_LETTER_HEADERS.topic] ?? lane.pattern,
@@ -35,13 +60,9 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
           body: message.body,
         };
         outbox.insert(lane, { ...content, bytes: messageBytes(header, message.body), origin: undefined });
-        count += 1;
-      }
-      return count;
-    },
-    async drop(topic, { id }) {
-      return entriesOf(topic, id).filter((entry) => outbox.drop(entry)).length;
-    },
+        return true;
+      }),
+    drop: (topic, choice) => each(entriesOf(topic, choice.id), choice, (entry) => outbox.drop(entry)),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { DeadLetterAdmin, QueueAdmin, QueueInfo } from "../../driver.ts";
+import type { DeadLetterAdmin, DeadLetterChoice, DeadLetterTopic, QueueAdmin, QueueInfo } from "../../driver.ts";
 import { readDeadLetter } from "./calls.ts";
 import type { Directory } from "./directory.ts";
 import type { PeerNetwork } from "./peer-network.ts";
@@ -32,27 +32,41 @@ export class HttpAdmin {
         return existed;
       },
     };
+    const change = async (verb: "redrive" | "drop", topic: string, choice: DeadLetterChoice): Promise<number> => {
+      const { id, signal, onProgress } = choice;
+      const mine = await own.deadLetters[verb](topic, choice);
+      if (signal?.aborted) return mine;
+      const all = total(mine, await network.ask(verb, { topic, ...(id === undefined ? {} : { id }) }));
+      onProgress?.(all);
+      return all;
+    };
     this.deadLetters = {
+      topics: async () => {
+        const [mine = [], theirs] = await Promise.all([
+          own.deadLetters.topics?.(),
+          network.ask("dead-letter-topics", null),
+        ]);
+        return sumTopics([mine, ...theirs]);
+      },
       list: async (topic) => {
         const [mine, theirs] = await Promise.all([own.deadLetters.list(topic), network.ask("dead-letters", { topic })]);
         return [...mine, ...theirs.flat().map(readDeadLetter)].sort((a, b) => a.lastAt.getTime() - b.lastAt.getTime());
       },
-      redrive: async (topic, { id }) =>
-        total(
-          await own.deadLetters.redrive(topic, { id }),
-          await network.ask("redrive", { topic, ...(id === undefined ? {} : { id }) }),
-        ),
-      drop: async (topic, { id }) =>
-        total(
-          await own.deadLetters.drop(topic, { id }),
-          await network.ask("drop", { topic, ...(id === undefined ? {} : { id }) }),
-        ),
+      redrive: (topic, choice) => change("redrive", topic, choice),
+      drop: (topic, choice) => change("drop", topic, choice),
     };
   }
 }
 
 function total(own: number, others: readonly number[]): number {
   return others.reduce((sumSoFar, count) => sumSoFar + count, own);
+}
+
+/** Every process keeps the dead letters of its own messages. */
+function sumTopics(lists: readonly (readonly DeadLetterTopic[])[]): DeadLetterTopic[] {
+  const counts = new Map<string, number>();
+  for (const { topic, messages } of lists.flat()) counts.set(topic, (counts.get(topic) ?? 0) + messages);
+  return [...counts].map(([topic, messages]) => ({ topic, messages }));
 }
 
 /** One line a queue: every process knows all members, and keeps messages of its own. */

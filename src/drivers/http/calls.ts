@@ -1,4 +1,4 @@
-import type { DeadLetter, DeadLetterAdmin, QueueInfo } from "../../driver.ts";
+import type { DeadLetter, DeadLetterAdmin, DeadLetterTopic, QueueInfo } from "../../driver.ts";
 import type { Service } from "../../registry.ts";
 
 /** What one process may ask another, beside messages: the name in the path, its argument and its answer, as JSON. */
@@ -11,6 +11,8 @@ export interface PeerCalls {
   "queue-removed": { argument: { pattern: string; queue: string }; answer: null };
   /** The queues that this process keeps messages for. */
   queues: { argument: null; answer: QueueInfo[] };
+  /** The dead-letter topics that this process keeps dead letters of. */
+  "dead-letter-topics": { argument: null; answer: DeadLetterTopic[] };
   "dead-letters": { argument: { topic: string }; answer: DeadLetterText[] };
   redrive: { argument: { topic: string; id?: string }; answer: number };
   drop: { argument: { topic: string; id?: string }; answer: number };
@@ -53,8 +55,12 @@ export function readDeadLetter({ letter, firstAt, lastAt, header, bodyBase64 }: 
 /** Answers the calls about dead letters from this process's own. */
 export function deadLetterCalls(
   own: DeadLetterAdmin,
-): Pick<Record<keyof PeerCalls, (argument: never) => Promise<unknown>>, "dead-letters" | "redrive" | "drop"> {
+): Pick<
+  Record<keyof PeerCalls, (argument: never) => Promise<unknown>>,
+  "dead-letter-topics" | "dead-letters" | "redrive" | "drop"
+> {
   return {
+    "dead-letter-topics": async () => (await own.topics?.()) ?? [],
     "dead-letters": async ({ topic }: { topic: string }) => (await own.list(topic)).map(writeDeadLetter),
     redrive: ({ topic, id }: { topic: string; id?: string }) => own.redrive(topic, { id }),
     drop: ({ topic, id }: { topic: string; id?: string }) => own.drop(topic, { id }),

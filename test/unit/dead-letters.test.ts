@@ -1,0 +1,117 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { Broker } from "../../src/broker.ts";
+import { createBroker } from "../../src/create-broker.ts";
+import type { Driver } from "../../src/driver.ts";
+import { http } from "../../src/drivers/http/index.ts";
+import { memory } from "../../src/drivers/memory/index.ts";
+import { silentLogger } from "../../src/logger.ts";
+import { memory as memoryRegistry } from "../../src/registries/memory.ts";
+import { until } from "../../src/testing/conformance/until.ts";
+import { wrapDriver } from "../../src/testing/conformance/wrap-driver.ts";
+
+const open: Broker[] = [];
+
+afterEach(async () => {
+  // What is left in an outbox at the end is counted: these tests leave dead letters on purpose.
+  await Promise.allSettled(open.splice(0).map((broker) => broker.disconnect()));
+});
+
+async function connect(driver: Driver): Promise<Broker> {
+  const broker = createBroker(driver, { logger: silentLogger, onError: () => {} });
+  open.push(broker);
+  await broker.connect();
+  return broker;
+}
+
+/** Makes dead letters of one queue, which lives on without a member. */
+async function fail(broker: Broker, topic: string, count: number): Promise<void> {
+  const subscriber = await broker.subscribe(topic, (delivery) => delivery.reject("no"), { queue: "q", autoAck: false });
+  await broker.publishBatch(
+    topic,
+    Array.from({ length: count }, (_, n) => ({ body: String(n) })),
+  );
+  await until(async () => (await broker.deadLetters.list(topic)).length === count, { what: `${count} dead letters` });
+  await subscriber.unsubscribe();
+}
+
+describe("the dead-letter topics", () => {
+  test("of the memory broker are listed by name, with how many wait in each", async () => {
+    const broker = await connect(memory());
+    expect(await broker.deadLetters.topics()).toEqual([]);
+    await fail(broker, "b", 2);
+    await fail(broker, "a", 1);
+    expect(await broker.deadLetters.topics()).toEqual([
+      { topic: "dlq.a", messages: 1 },
+      { topic: "dlq.b", messages: 2 },
+    ]);
+    await broker.deadLetters.drop("a");
+    expect(await broker.deadLetters.topics()).toEqual([{ topic: "dlq.b", messages: 2 }]);
+  });
+
+  test("of the HTTP broker are those of all peers, added up", async () => {
+    const registry = memoryRegistry();
+    const [one, other] = [await connect(http({ registry })), await connect(http({ registry }))];
+    await fail(one, "a", 1);
+    await fail(other, "b", 1);
+    const third = await connect(http({ registry }));
+    await one.publish("b", { body: "x" });
+    const reader = await third.subscribe("b", (delivery) => delivery.reject("no"), { queue: "q", autoAck: false });
+    await until(async () => (await third.deadLetters.list("b")).length === 2, { what: "two dead letters" });
+    await reader.unsubscribe();
+    expect(await third.deadLetters.topics()).toEqual([
+      { topic: "dlq.a", messages: 1 },
+      { topic: "dlq.b", messages: 2 },
+    ]);
+  });
+
+  test("are refused where the engine cannot tell", async () => {
+    const driver = memory();
+    const without = wrapDriver(driver, {
+      get deadLetters() {
+        const { list, redrive, drop } = driver.deadLetters ?? expect.fail("the memory broker keeps dead letters");
+        return { list, redrive, drop };
+      },
+    });
+    const broker = await connect(without);
+    await expect(broker.deadLetters.topics()).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+  });
+});
+
+describe.each(["redrive", "drop"] as const)("%s", (verb) => {
+  test("tells how far it is", async () => {
+    const broker = await connect(memory());
+    await fail(broker, "t", 600);
+    const told: number[] = [];
+    expect(await broker.deadLetters[verb]("t", { onProgress: (count) => told.push(count) })).toBe(600);
+    expect(told).toEqual([256, 512, 600]);
+  });
+
+  test("stops where it is told to, and leaves the rest", async () => {
+    const broker = await connect(memory());
+    await fail(broker, "t", 600);
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    const call = broker.deadLetters[verb]("t", { signal: stop.signal, onProgress: () => stop.abort(reason) });
+    await expect(call).rejects.toBe(reason);
+    await until(async () => (await broker.deadLetters.list("t")).length === 600 - 256, { what: "the rest stayed" });
+    await expect(broker.deadLetters[verb]("t", { signal: stop.signal })).rejects.toBe(reason);
+  });
+});
+
+test("a redrive sends back what was there at the call, however soon it fails again", async () => {
+  const broker = await connect(memory());
+  let starts = 0;
+  await broker.subscribe(
+    "t",
+    () => {
+      starts += 1;
+      throw new Error("broken for good");
+    },
+    { queue: "q", maxAttempts: 1 },
+  );
+  await broker.publishBatch("t", [{ body: "1" }, { body: "2" }]);
+  await until(async () => (await broker.deadLetters.list("t")).length === 2, { what: "two dead letters" });
+  expect(await broker.deadLetters.redrive("t")).toBe(2);
+  await until(async () => (await broker.deadLetters.list("t")).length === 2, { what: "two dead letters again" });
+  expect(starts).toBe(4);
+});
