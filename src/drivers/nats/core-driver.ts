@@ -1,6 +1,13 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Capabilities } from "../../capabilities.ts";
-import type { Driver, DriverContext, DriverSubscription, Publication, SubscribeRequest } from "../../driver.ts";
+import type {
+  Driver,
+  DriverContext,
+  DriverSubscription,
+  Publication,
+  ServerInfo,
+  SubscribeRequest,
+} from "../../driver.ts";
 import { BrokerError, wrapError } from "../../errors.ts";
 import { before } from "../../internal/wait.ts";
 import { natsCoreCapabilities } from "./capabilities.ts";
@@ -42,6 +49,11 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
 
   get native(): NatsConnection {
     return this.#open().connection;
+  }
+
+  get server(): ServerInfo | undefined {
+    const { info } = this.#open().connection;
+    return info === undefined ? undefined : { name: "nats-server", version: info.version };
   }
 
   async connect(context: DriverContext, signal: AbortSignal): Promise<void> {

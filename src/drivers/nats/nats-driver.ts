@@ -7,6 +7,7 @@ import type {
   DriverSubscription,
   Publication,
   QueueAdmin,
+  ServerInfo,
   SubscribeRequest,
 } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
@@ -40,6 +41,11 @@ export class NatsDriver implements Driver<NatsConnection> {
 
   get native(): NatsConnection {
     return this.#open().connection;
+  }
+
+  get server(): ServerInfo | undefined {
+    const { info } = this.#open().connection;
+    return info === undefined ? undefined : { name: "nats-server", version: info.version };
   }
 
   get queues(): QueueAdmin {

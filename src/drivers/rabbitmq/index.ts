@@ -20,6 +20,7 @@ import type {
   DriverSubscription,
   Publication,
   QueueAdmin,
+  ServerInfo,
   SubscribeRequest,
 } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
@@ -72,6 +73,13 @@ class RabbitmqDriver implements Driver<ChannelModel> {
 
   get native(): ChannelModel {
     return this.#connected().native;
+  }
+
+  get server(): ServerInfo | undefined {
+    const { product = "RabbitMQ", version } = this.native.connection.serverProperties as Readonly<
+      Record<string, unknown>
+    >;
+    return typeof version === "string" ? { name: String(product), version } : undefined;
   }
 
   get queues(): QueueAdmin {
