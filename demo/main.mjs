@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BrokerError, createService } from "tidings";
-import { errorLine, exitStatus } from "../dist/cli/report-error.js";
+import { exitStatus, reportError } from "../dist/cli/report-error.js";
 import { readArguments, USAGE } from "./arguments.mjs";
 import { Supervisor } from "./supervisor.mjs";
 
@@ -21,7 +21,7 @@ export async function runDemo(args, env) {
     const run = (runEnv) => new Supervisor(messages, flags, runEnv).run();
     return (await (messages === undefined ? run(env) : alone(env, run))) ? 0 : 1;
   } catch (error) {
-    console.error(errorLine(error));
+    reportError(error, { stderr: process.stderr, env });
     return exitStatus(error);
   }
 }

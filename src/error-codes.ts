@@ -95,6 +95,11 @@ export const ERROR_CODES = {
     scope: "connection",
     summary: "Messages were given up because the broker closed.",
   },
+  ERR_NOT_FOUND: {
+    retryable: false,
+    scope: "message",
+    summary: "The queue or dead letter that was named does not exist.",
+  },
   ERR_UNDECODABLE: {
     retryable: false,
     scope: "message",

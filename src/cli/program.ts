@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { withHyphens } from "../service/settings/parse-flags.ts";
+import { addDlq } from "./commands/dlq.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addPub } from "./commands/pub.ts";
+import { addQueues } from "./commands/queues.ts";
 import { addServices } from "./commands/services.ts";
 import { addSub } from "./commands/sub.ts";
 import { visible } from "./escape.ts";
@@ -26,9 +29,14 @@ Exit status: 0, 1 for a failure, 2 for wrong usage. TIDINGS_DEBUG=1 adds stack t
  * @returns the exit status: 0, 1 for a failure, 2 for wrong usage; the error is on standard error then
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
+  // What a report finds is no error of the command that prints it, but the exit status tells of it.
+  let failed = false;
+  const onFailure = () => {
+    failed = true;
+  };
   try {
-    await createProgram(terminal).parseAsync(withHyphens(args), { from: "user" });
-    return 0;
+    await createProgram(terminal, onFailure).parseAsync(withHyphens(args), { from: "user" });
+    return failed ? 1 : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (isBrokenPipe(error)) return 0;
@@ -37,7 +45,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   }
 }
 
-function createProgram(terminal: Terminal): Command {
+function createProgram(terminal: Terminal, onFailure: () => void): Command {
   const { stdout, stderr } = terminal;
   // Settings come first: the commands inherit them when they are added.
   const program = new Command("tidings")
@@ -56,6 +64,9 @@ function createProgram(terminal: Terminal): Command {
   addPub(program, terminal);
   addSub(program, terminal);
   addServices(program, terminal);
+  addQueues(program, terminal);
+  addDlq(program, terminal);
+  addDoctor(program, terminal, onFailure);
   return program;
 }
 

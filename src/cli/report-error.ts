@@ -13,7 +13,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** An error as one line, `ERR_CODE: message`, without control characters. */
-export function errorLine(error: unknown): string {
+function errorLine(error: unknown): string {
   const { code, message } = asBrokerError(error);
   return `${code}: ${visible(message)}`;
 }
@@ -32,6 +32,16 @@ export function reportError(error: unknown, terminal: Terminal): void {
 /** Whether an error says that the reader of standard output has left: nothing is wrong, there is just nobody to write to. */
 export function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EPIPE";
+}
+
+/**
+ * What a broker's errors that no call returns become: warnings on standard error. What the command itself fails with is an error
+ * line of its own.
+ */
+export function terminalOnError({ stderr }: Terminal): (error: BrokerError) => void {
+  return (error) => {
+    stderr.write(`warning: ${errorLine(error)}\n`);
+  };
 }
 
 /** A logger that writes warnings and errors to standard error. */

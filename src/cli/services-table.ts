@@ -3,7 +3,7 @@ import type { Colors } from "./colors.ts";
 import { visible } from "./escape.ts";
 import { viewRegistry } from "./registry-view.ts";
 import type { Output } from "./terminal.ts";
-import { textTable } from "./text-table.ts";
+import { textTable, widthOf } from "./text-table.ts";
 
 /** Of more addresses only these are shown, and how many there are; `--json` has all. */
 const MAX_ADDRESSES = 4;
@@ -14,7 +14,7 @@ const MAX_ADDRESSES = 4;
  */
 export function servicesTable(records: readonly Service[], stdout: Output, colors: Colors): string {
   const { services, endpoints, subscriptions, peers } = viewRegistry(records);
-  const width = stdout.isTTY === true && stdout.columns ? stdout.columns : Number.POSITIVE_INFINITY;
+  const width = widthOf(stdout);
   const section = (title: string, headings: readonly string[], rows: readonly (readonly string[])[]): string[] => {
     if (rows.length === 0) return [];
     const table = textTable(

@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import type { Output } from "./terminal.ts";
 
 /** Blanks between columns. */
 const GAP = 2;
@@ -12,6 +13,11 @@ const NO_BORDERS = Object.fromEntries(
     ["", "-mid", "-left", "-right"].map((part) => [`${side}${part}`, ""]),
   ),
 );
+
+/** How wide a table on this stream may be: as the terminal; without one, as wide as it needs. */
+export function widthOf(stream: Output): number {
+  return stream.isTTY === true && stream.columns ? stream.columns : Number.POSITIVE_INFINITY;
+}
 
 /**
  * A table without borders, a little indented, and no wider than `width`: cells of the widest columns go on in further lines.

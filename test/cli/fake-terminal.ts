@@ -17,6 +17,10 @@ export interface FakeTerminalOptions {
   readonly stdin?: string | Uint8Array;
   /** The width of standard output, which is a terminal then. */
   readonly columns?: number;
+  /** Whether standard error is a terminal. */
+  readonly showsProgress?: boolean;
+  /** Ctrl-C is pressed when this appears on standard error. */
+  readonly interruptAt?: string;
   /** How many lines the reader of standard output takes before it leaves. */
   readonly leavesAfter?: number;
 }
@@ -39,13 +43,14 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
   const stderr = new Writable({
     write(chunk, _encoding, done) {
       written.err += String(chunk);
+      if (options.interruptAt !== undefined && written.err.includes(options.interruptAt)) stop.abort();
       done();
     },
   });
   return {
     stdin,
     stdout: options.columns === undefined ? stdout : Object.assign(stdout, { isTTY: true, columns: options.columns }),
-    stderr,
+    stderr: options.showsProgress === true ? Object.assign(stderr, { isTTY: true }) : stderr,
     env: options.env ?? {},
     stopSignal: () => stop.signal,
     out: () => written.out,

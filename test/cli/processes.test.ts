@@ -110,7 +110,7 @@ describe("tidings", () => {
     const pub = start(["pub", "t", "x"], { env: { MICRO_BROKER: "nats", TIDINGS_BROKER: "memory" } });
     await pub.endsWith(1);
     expect(pub.err).toMatch(/^ERR_UNDELIVERED: /);
-    const sub = start(["sub", "t"], { env: { MICRO_BROKER: "nats", MICRO_BROKER_ADDRESS: "127.0.0.1:4222" } });
+    const sub = start(["sub", "t"], { env: { MICRO_BROKER: "nats", TIDINGS_WIRE: "go-micro" } });
     await sub.endsWith(1);
     expect(sub.err).toMatch(/^ERR_UNSUPPORTED: /);
   });

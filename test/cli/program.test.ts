@@ -306,14 +306,15 @@ describe("wrong usage", () => {
 });
 
 test("a failure has status 1, no stack, and one with TIDINGS_DEBUG=1", async () => {
-  const args = ["sub", "a", "--broker", "nats"];
+  const args = ["sub", "a", "--storage", "folder"];
   const result = await run(args);
   expect(result).toMatchObject({ status: 1, err: expect.stringMatching(/^ERR_UNSUPPORTED: [^\n]+\n$/) });
   expect((await run(args, { env: { TIDINGS_DEBUG: "1" } })).err).toContain("    at ");
 });
 
 test("help and version go to standard output", async () => {
-  for (const args of [["--help"], ["pub", "--help"], ["sub", "--help"], ["services", "--help"]]) {
+  const commands = ["pub", "sub", "services", "queues", "dlq", "doctor"];
+  for (const args of [["--help"], ...commands.map((command) => [command, "--help"])]) {
     expect(await run(args)).toMatchObject({
       status: 0,
       err: "",

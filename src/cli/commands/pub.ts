@@ -13,7 +13,7 @@ import { Progress } from "../progress.ts";
 import { publishMany } from "../publish-many.ts";
 import { readBody } from "../read-body.ts";
 import { Receipts } from "../receipts.ts";
-import { errorLine, reportError, terminalLogger } from "../report-error.ts";
+import { reportError, terminalLogger, terminalOnError } from "../report-error.ts";
 import { addSharedOptions } from "../shared-options.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -64,7 +64,7 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
   const stop = terminal.stopSignal();
   const broker = openBroker(settings, {
     logger: terminalLogger(terminal),
-    onError: (error) => terminal.stderr.write(`${errorLine(error)}\n`),
+    onError: terminalOnError(terminal),
     drainTimeoutMs: DRAIN_MS,
   });
   let published = 0;

@@ -12,7 +12,7 @@ import { LineWriter } from "../line-writer.ts";
 import { messageJson, messageText } from "../message-line.ts";
 import { openBroker, withBroker } from "../open-broker.ts";
 import { wholeNumber } from "../parse-flags.ts";
-import { errorLine, terminalLogger } from "../report-error.ts";
+import { terminalLogger, terminalOnError } from "../report-error.ts";
 import { addSharedOptions } from "../shared-options.ts";
 import { Taker } from "../taker.ts";
 import type { Terminal } from "../terminal.ts";
@@ -61,11 +61,12 @@ async function subscribe(topic: string, flags: SubFlags, terminal: Terminal): Pr
   const stop = terminal.stopSignal();
   stop.addEventListener("abort", () => taker.end(), { once: true });
 
+  const warn = terminalOnError(terminal);
   const broker = openBroker(settings, {
     logger: terminalLogger(terminal),
     onError: (error) => {
       if (endsSubscription(error, broker)) taker.fail(error);
-      else terminal.stderr.write(`${errorLine(error)}\n`);
+      else warn(error);
     },
   });
   await withBroker(broker, terminal, async () => {
