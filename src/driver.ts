@@ -296,7 +296,7 @@ export interface DeadLetterChoice {
 
 /** Lists, redrives and drops dead letters. `topic` is a concrete dead-letter topic. */
 export interface DeadLetterAdmin {
-  /** Every dead-letter topic in which dead letters wait. Where the engine cannot tell, the member is missing. */
+  /** Every dead-letter topic in which dead letters wait. The kit asks for it; without it the broker's call is `ERR_UNSUPPORTED`. */
   topics?(): Promise<DeadLetterTopic[]>;
   list(topic: string): Promise<DeadLetter[]>;
   /**

@@ -21,14 +21,14 @@ export function wrapDriver<Native>(driver: Driver<Native>, overrides: Partial<Dr
     disconnect: (deadlineAt) => driver.disconnect(deadlineAt),
   };
   // Only what the driver has, and not read before it is connected.
-  for (const name of ["flush", "queues", "deadLetters"] as const) {
+  for (const name of ["flush", "queues", "deadLetters", "server"] as const) {
     if (name in driver)
       Object.defineProperty(wrapped, name, { get: () => bound(driver, name), enumerable: true, configurable: true });
   }
   return Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(overrides));
 }
 
-function bound(driver: Driver, name: "flush" | "queues" | "deadLetters"): unknown {
+function bound(driver: Driver, name: "flush" | "queues" | "deadLetters" | "server"): unknown {
   const member = driver[name];
   return typeof member === "function" ? member.bind(driver) : member;
 }

@@ -101,6 +101,60 @@ export const redriveChecks: readonly CheckDefinition[] = [
     },
   },
   {
+    name: "redrive sends back what was there at the call, however soon it fails again",
+    promises: ["D5"],
+    needs: deadLetters,
+    async run(context) {
+      const broker = await context.open();
+      const topic = context.topic();
+      const receiver = await context.receive(broker, topic, {
+        queue: context.queue(),
+        maxAttempts: 1,
+        handle: () => {
+          throw new Error("broken for good");
+        },
+      });
+      for (const body of ["a", "b", "c"]) await broker.publish(topic, { body });
+      await deadLettersOf(context, broker, topic, 3);
+      let count: number | undefined;
+      const redriving = broker.deadLetters.redrive(topic).then((redriven) => {
+        count = redriven;
+      });
+      await context.until("the redrive is done", () => count !== undefined || receiver.seen.length > 12);
+      assert.ok(receiver.seen.length <= 6, `three dead letters were sent back ${receiver.seen.length - 3} times`);
+      await redriving;
+      assert.equal(count, 3);
+      await context.untilSeen(6, receiver);
+      await deadLettersOf(context, broker, topic, 3);
+    },
+  },
+  {
+    name: "the topics that have dead letters are listed, with how many",
+    promises: ["D13"],
+    needs: deadLetters,
+    async run(context) {
+      const [one, two] = [await context.open(), await context.open()];
+      const topics = [context.topic("a"), context.topic("b")];
+      for (const topic of topics) {
+        const handle = {
+          autoAck: false,
+          handle: (delivery: { reject(reason: string): unknown }) => delivery.reject("no"),
+        };
+        await context.receive(one, topic, { queue: context.queue(), ...handle });
+        for (let n = 0; n <= topics.indexOf(topic); n += 1) await one.publish(topic, { body: String(n) });
+        await deadLettersOf(context, one, topic, topics.indexOf(topic) + 1);
+      }
+      const own = async (): Promise<object[]> =>
+        (await two.deadLetters.topics()).filter(({ topic }) => topics.includes(topic.slice("dlq.".length)));
+      assert.deepEqual(await own(), [
+        { topic: `dlq.${topics[0]}`, messages: 1 },
+        { topic: `dlq.${topics[1]}`, messages: 2 },
+      ]);
+      await one.deadLetters.drop(topics[1] ?? "");
+      assert.deepEqual(await own(), [{ topic: `dlq.${topics[0]}`, messages: 1 }]);
+    },
+  },
+  {
     name: "two queues that failed one message each get their own redriven",
     promises: ["D5"],
     needs: deadLetters,
