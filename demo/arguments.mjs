@@ -5,8 +5,8 @@ import { BrokerError } from "tidings";
 export const USAGE = `Usage: npm run demo -- [--messages N] [--broker NAME|URL] [--broker-address HOST:PORT]
 
   --messages N                publish N messages on each topic, then stop (default: until Ctrl-C)
-  --broker NAME|URL           the broker for all processes (default: the embedded HTTP broker)
-  --broker-address HOST:PORT  its address`;
+  --broker NAME|URL           the broker for all processes: http (default), nats, nats+core or rabbitmq
+  --broker-address HOST:PORT  its address, such as 127.0.0.1:4222`;
 
 /** Reads the flags: how many messages, and what the programs are given; throws `ERR_INVALID_OPTION`. */
 export function readArguments(args) {
