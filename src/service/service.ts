@@ -6,10 +6,8 @@ import { BrokerError, wrapError } from "../errors.ts";
 import { deferred } from "../internal/deferred.ts";
 import { defaultLogger } from "../logger.ts";
 import { openRegistry } from "../registries/by-name.ts";
-import type { Registry, Service as ServiceRecord } from "../registry.ts";
 import { Codecs } from "./codecs.ts";
 import { MessageContext } from "./context.ts";
-import { subscriberEndpoint } from "./endpoints.ts";
 import { allOf, namedHandlers, type ServiceHandler } from "./handlers.ts";
 import { makeBroker } from "./make-broker.ts";
 import { compose, type Middleware, type PublishMiddleware, type SubscribeMiddleware } from "./middleware.ts";
@@ -22,9 +20,11 @@ import {
   type ServiceOptions,
   type ServiceSubscribeOptions,
 } from "./service-options.ts";
+import { serviceRecord } from "./service-record.ts";
 import { settingsHelp } from "./settings/help.ts";
 import { resolveSettings } from "./settings/resolve-settings.ts";
 import { releaseBroker, useBroker } from "./shared-brokers.ts";
+import { guardAgainstSignals } from "./signal-guard.ts";
 import { onStopSignal } from "./signals.ts";
 import {
   type Definition,
@@ -52,6 +52,11 @@ export class Service implements AsyncDisposable {
   #subscribing = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  /** Whether `stop` was called since the last start, or before any. */
+  #stopAsked = false;
+  /** Whether `run` was called since the last start. */
+  #running = false;
+  #unguard = (): void => {};
   #ended = deferred<void>();
 
   constructor(options: ServiceOptions) {
@@ -232,6 +237,7 @@ export class Service implements AsyncDisposable {
    * @throws BrokerError `ERR_UNDELIVERED` as `broker.disconnect`, or what a hook threw; the service is stopped all the same
    */
   stop(): Promise<void> {
+    this.#stopAsked = true;
     this.#stopping ??= this.#stop().finally(() => {
       this.#stopping = undefined;
     });
@@ -244,18 +250,15 @@ export class Service implements AsyncDisposable {
 
   /**
    * Starts if it has not, and runs until SIGINT, SIGTERM or `stop`, then stops; resolves when it has. A second signal ends the
-   * process at once.
+   * process at once. Where `stop` was called before, it starts nothing and resolves; `start` makes it run anew.
    * @throws what starting or stopping threw
    */
   async run(): Promise<void> {
     const alive = setInterval(() => {}, 2 ** 30);
-    const forget = onStopSignal(() => {
-      this.stop().catch(() => {
-        // Told by the end of the service, which `run` waits for.
-      });
-    });
+    const forget = onStopSignal(() => void this.#drain());
     try {
-      await this.start();
+      if (!this.#stopAsked) await this.start();
+      this.#running = true;
       await this.#ended.promise;
     } finally {
       clearInterval(alive);
@@ -263,8 +266,18 @@ export class Service implements AsyncDisposable {
     }
   }
 
+  /** Stops for a signal; resolves with whether nobody runs the service. What stopping threw, `run` hears by its end. */
+  async #drain(): Promise<boolean> {
+    await this.stop().catch((error: unknown) => {
+      if (!this.#running) this.#report(error, "Stopping failed");
+    });
+    return !this.#running;
+  }
+
   async #start(): Promise<void> {
     this.#status = "starting";
+    this.#stopAsked = false;
+    this.#running = false;
     this.#ended = deferred<void>();
     this.#ended.promise.catch(() => {
       // Told by `stop` to its caller; `run` hears it here.
@@ -278,6 +291,7 @@ export class Service implements AsyncDisposable {
       await runHooks(this.#options.beforeStart);
       await free;
       await broker.connect();
+      this.#unguard = guardAgainstSignals(() => this.#drain());
       this.#subscribing = true;
       // All of them, so that none arrives when the start has failed already and is being undone.
       const opened = await Promise.allSettled([...this.#definitions].map((definition) => this.#open(definition)));
@@ -288,18 +302,17 @@ export class Service implements AsyncDisposable {
     } catch (error) {
       for (const definition of this.#definitions) tell(definition, error);
       await this.#close().catch((second: unknown) => this.#report(second, "Undoing a failed start failed"));
+      this.#unguard();
       this.#status = "idle";
       throw error;
     }
   }
 
   async #stop(): Promise<void> {
-    if (this.#starting !== undefined) {
-      await this.#starting.catch(() => {
-        // Told by `start`; what it had begun is undone.
-      });
-    }
-    if (this.#status !== "started") return;
+    await this.#starting?.catch(() => {
+      // Told by `start`; what it had begun is undone.
+    });
+    if (this.#status !== "started") return this.#ended.resolve();
     this.#status = "stopping";
     const errors: unknown[] = [];
     for (const step of [
@@ -314,6 +327,7 @@ export class Service implements AsyncDisposable {
       }
     }
     this.#status = "stopped";
+    this.#unguard();
     if (errors.length === 0) return this.#ended.resolve();
     for (const error of errors.slice(1)) this.#report(error, "Stopping failed");
     this.#ended.reject(errors[0]);
@@ -384,7 +398,7 @@ export class Service implements AsyncDisposable {
   }
 
   async #register(): Promise<void> {
-    const { registerTtlMs, registerIntervalMs, registerCheck } = this.#options;
+    const { registerTtlMs, registerIntervalMs, registerCheck, metadata } = this.#options;
     const { broker } = this;
     const { registry: asked = broker.options.registry } = this.#options;
     // A broker that never leaves the process has nobody outside who could look its services up.
@@ -392,28 +406,17 @@ export class Service implements AsyncDisposable {
       asked ?? (broker.capabilities.processes ? "local" : "memory"),
       broker.options.registryAddress,
     );
-    this.#registration = new ServiceRegistration(registry, () => this.#record(registry), {
-      registerTtlMs,
-      registerIntervalMs,
-      registerCheck,
-      onError: (error) => this.#report(error, "Registering failed"),
-    });
-    await this.#registration.start();
-  }
-
-  #record(registry: Registry): ServiceRecord {
-    const { broker, name, version } = this;
-    const endpoints = [...this.#definitions].flatMap(({ topic: on, handlers, options }) =>
-      handlers.map((handler) => subscriberEndpoint(handler.name, on.name, options.queue, on.schema)),
+    this.#registration = new ServiceRegistration(
+      registry,
+      () => serviceRecord(this, this.#definitions, { ...metadata, registry: registry.name }),
+      {
+        registerTtlMs,
+        registerIntervalMs,
+        registerCheck,
+        onError: (error) => this.#report(error, "Registering failed"),
+      },
     );
-    const metadata = { ...this.#options.metadata, broker: broker.name, registry: registry.name };
-    return {
-      name,
-      version,
-      metadata: {},
-      endpoints,
-      nodes: [{ id: `${name}-${this.id}`, address: broker.address, metadata }],
-    };
+    await this.#registration.start();
   }
 
   #makeCodecs(): Codecs {

@@ -6,10 +6,15 @@ const SAME_PRESS_MS = 250;
 /**
  * Calls `onFirst` at the first SIGINT or SIGTERM; a second one ends the process at once, with the status that shells give it.
  * Returns what takes the listeners away again.
+ * @param isMine signals for which it says no are passed over
  */
-export function onStopSignal(onFirst: (signal: NodeJS.Signals) => void): () => void {
+export function onStopSignal(
+  onFirst: (signal: NodeJS.Signals) => void,
+  isMine: (signal: NodeJS.Signals) => boolean = () => true,
+): () => void {
   let firstAt: number | undefined;
   const listener = (signal: NodeJS.Signals, number: number) => {
+    if (!isMine(signal)) return;
     const now = performance.now();
     if (firstAt === undefined) {
       firstAt = now;

@@ -136,3 +136,52 @@ describe("a service that is told to end", () => {
     expect(told(next, "handled")).toEqual([1]);
   });
 });
+
+describe("a service that has started and is not run yet", () => {
+  async function atWork(args: readonly string[]): Promise<{ load: Load; worker: ReturnType<Place["start"]> }> {
+    const place = newPlace();
+    const load = await Load.connected(place);
+    const worker = place.start("started.mjs", args);
+    await tells(worker, "ready");
+    await tells(worker, "started", (await load.publish()).id);
+    return { load, worker };
+  }
+
+  const eventsOf = (worker: ReturnType<Place["start"]>) => worker.lines.map((line) => JSON.parse(line).event);
+
+  test.each(["SIGINT", "SIGTERM"] as const)("drains on %s, and ends by it", async (signal) => {
+    const { worker } = await atWork([]);
+    worker.child.kill(signal);
+    await tells(worker, "stopping");
+    worker.child.stdin?.write("the handlers end");
+    await worker.endsWith(signal);
+    expect(eventsOf(worker)).toEqual(["ready", "started", "stopping", "handled", "stopped"]);
+  });
+
+  test("ends at once on a second signal", async () => {
+    const { load, worker } = await atWork([]);
+    worker.child.kill("SIGTERM");
+    await tells(worker, "stopping");
+    await until(() => worker.child.exitCode !== null || !worker.child.kill("SIGTERM"), { what: "it has ended" });
+    await worker.endsWith(143);
+    expect(told(worker, "handled")).toEqual([]);
+    await expect(load.broker.disconnect()).rejects.toMatchObject({ code: "ERR_UNDELIVERED", count: 1 });
+  });
+
+  test("leaves the signal to a program that listens to it", async () => {
+    const { load, worker } = await atWork(["--own"]);
+    worker.child.kill("SIGTERM");
+    await worker.endsWith(7);
+    expect(eventsOf(worker)).toEqual(["ready", "started", "mine"]);
+    await expect(load.broker.disconnect()).rejects.toMatchObject({ code: "ERR_UNDELIVERED", count: 1 });
+  });
+
+  test("run meanwhile, ends as a service that runs", async () => {
+    const { worker } = await atWork(["--run"]);
+    worker.child.kill("SIGTERM");
+    await tells(worker, "stopping");
+    worker.child.stdin?.write("the handlers end, and the program runs the service");
+    await worker.endsWith(0);
+    expect(eventsOf(worker)).toEqual(["ready", "started", "stopping", "handled", "stopped", "ended"]);
+  });
+});

@@ -186,3 +186,54 @@ test("when every method of an object fails for good, the message is not tried ag
     expect(await service.broker.deadLetters.list("t")).toMatchObject([{ attempts: 1, reason: "no; never" }]),
   );
 });
+
+describe("run", () => {
+  test("after stop starts nothing, until start makes it run anew", async () => {
+    const starts = vi.fn();
+    const service = newService({ broker: "memory:", afterStart: starts });
+    await service.start();
+    await service.stop();
+    await service.run();
+    expect([starts.mock.calls.length, service.status]).toEqual([1, "stopped"]);
+
+    await service.start();
+    const ended = service.run();
+    expect(service.status).toBe("started");
+    await service.stop();
+    await ended;
+    expect(starts).toHaveBeenCalledTimes(2);
+  });
+
+  test("after stop of a service that never started resolves at once", async () => {
+    const starts = vi.fn();
+    const service = newService({ broker: "memory:", beforeStart: starts });
+    await service.stop();
+    await service.run();
+    expect([starts.mock.calls.length, service.status]).toEqual([0, "idle"]);
+  });
+
+  test("waits for a stop that is under way, and throws what it threw", async () => {
+    const service = newService({
+      broker: "memory:",
+      beforeStop: () => {
+        throw new Error("the disk is full");
+      },
+    });
+    await service.start();
+    const stopping = service.stop();
+    await expect(service.run()).rejects.toThrow("the disk is full");
+    await expect(stopping).rejects.toThrow("the disk is full");
+    expect(service.status).toBe("stopped");
+  });
+});
+
+test("a service listens to signals only while it has started", async () => {
+  const before = process.listenerCount("SIGTERM");
+  const [one, other] = [newService({ broker: "memory:" }), newService({ broker: "memory:" })];
+  await Promise.all([one.start(), other.start()]);
+  expect(process.listenerCount("SIGTERM")).toBe(before + 1);
+  await one.stop();
+  expect(process.listenerCount("SIGTERM")).toBe(before + 1);
+  await other.stop();
+  expect(process.listenerCount("SIGTERM")).toBe(before);
+});
