@@ -193,7 +193,7 @@ export class Subscription implements DeliveryOwner {
     this.#host.onError(
       new BrokerError(
         "ERR_HANDLER_FAILED",
-        `The handler of ${delivery.topic} failed on message ${delivery.id}, attempt ${delivery.attempt} of ${this.options.maxAttempts}: ${reason}`,
+        `The handler of ${delivery.topic} failed on message ${delivery.id}, ${this.#attempt(delivery, isFinal(error))}: ${reason}`,
         {
           topic: delivery.topic,
           cause: error,
@@ -206,11 +206,25 @@ export class Subscription implements DeliveryOwner {
     void this.decide(delivery, isFinal(error) ? { kind: "reject", reason } : { kind: "nack", delayMs, reason });
   }
 
+  /** Which attempt failed, and what becomes of the message where there is no other. */
+  #attempt({ attempt, topic, state }: RunningDelivery, final: boolean): string {
+    const { maxAttempts } = this.options;
+    const counted = `attempt ${attempt} of ${maxAttempts}`;
+    const isLast = final || attempt >= maxAttempts;
+    if (!isLast || state !== "open" || isDeadLetterTopic(topic)) return counted;
+    const to = this.#deadLetterTopic(topic);
+    return `${counted} and the last: the message ${to === false ? "is given up" : `becomes a dead letter in ${to}`}`;
+  }
+
+  #deadLetterTopic(topic: string): string | false {
+    return this.options.deadLetter ?? deadLetterTopic(topic);
+  }
+
   #timedOut(delivery: RunningDelivery): void {
     const reason = `the handler did not settle within ${this.options.ackTimeoutMs} ms`;
     const error = new BrokerError(
       "ERR_HANDLER_FAILED",
-      `The handler of ${delivery.topic} timed out on message ${delivery.id}, attempt ${delivery.attempt} of ${this.options.maxAttempts}: ${reason}.`,
+      `The handler of ${delivery.topic} timed out on message ${delivery.id}, ${this.#attempt(delivery, false)}: ${reason}.`,
       {
         topic: delivery.topic,
       },
@@ -287,9 +301,9 @@ export class Subscription implements DeliveryOwner {
   #dead(delivery: RunningDelivery, reason: string, attempts: number): Promise<void> | undefined {
     // A dead letter that fails stays where it is: nothing dead-letters twice.
     if (isDeadLetterTopic(delivery.topic)) return this.#again(delivery, reason, undefined);
-    const { deadLetter, queue } = this.options;
+    const { queue } = this.options;
     const now = this.#host.clock.now();
-    const to = deadLetter === undefined ? deadLetterTopic(delivery.topic) : deadLetter;
+    const to = this.#deadLetterTopic(delivery.topic);
     const dead: Dead = { kind: "dead", to, reason, attempts, firstAt: delivery.firstFailureAt ?? now, lastAt: now };
     if (to === false) this.#host.onGiveUp(delivery.topic, delivery.id, queue, reason);
     if (to === false || this.#host.movesDeadLetters) return this.#settle(delivery, dead);

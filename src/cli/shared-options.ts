@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type Setting, variablesOf } from "../service/settings/setting.ts";
 import { SETTING_KEYS, SETTINGS } from "../service/settings/table.ts";
 
@@ -6,9 +6,10 @@ import { SETTING_KEYS, SETTINGS } from "../service/settings/table.ts";
 export function addSharedOptions(command: Command): Command {
   for (const key of SETTING_KEYS) {
     const setting: Setting<unknown> = SETTINGS[key];
-    const { flag, placeholder, help } = setting;
+    const { flag, placeholder, help, planned } = setting;
     if (flag === undefined || setting.of !== "broker") continue;
-    command.option(`${flag} <${placeholder}>`, `${help} (env ${variablesOf(setting).join(", ")})`);
+    const option = new Option(`${flag} <${placeholder}>`, `${help} (env ${variablesOf(setting).join(", ")})`);
+    command.addOption(option.hideHelp(planned === true));
   }
   return command;
 }

@@ -124,6 +124,49 @@ describe("tidings", () => {
   });
 });
 
+describe("pub, when a subscriber is killed in the middle of a message", () => {
+  const index = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
+
+  /** A subscriber whose handler takes for ever; it says on standard output what it has. */
+  async function stuck(queue?: string): Promise<RunningProgram> {
+    const options = queue === undefined ? "{}" : JSON.stringify({ queue });
+    const script = `import { createBroker } from ${JSON.stringify(index)};
+      const broker = createBroker("http");
+      await broker.connect();
+      await broker.subscribe("t", (delivery) => {
+        console.log(delivery.attempt);
+        return new Promise(() => {});
+      }, ${options});
+      console.error("subscribed");`;
+    const program = new RunningProgram(process.execPath, ["--input-type=module", "--eval", script], folder.env);
+    running.push(program);
+    await program.says("subscribed");
+    return program;
+  }
+
+  test("says what was given up, and has status 1", async () => {
+    const victim = await stuck();
+    const pub = start(["pub", "t", "x"]);
+    await victim.hasLines(1);
+    victim.child.kill("SIGKILL");
+    await pub.endsWith(1);
+    expect(pub.err).toMatch(/^ERR_UNDELIVERED: 1 message\(s\) not delivered: given up, /m);
+  });
+
+  test("ends well where another member of the queue takes it, and warns", async () => {
+    const victim = await stuck("q");
+    const pub = start(["pub", "t", "x"]);
+    await victim.hasLines(1);
+    victim.child.kill("SIGKILL");
+    await victim.ended;
+    const next = start(["sub", "t", "-q", "q", "--count", "1", "--json"]);
+    await Promise.all([next.endsWith(0), pub.endsWith(0)]);
+    expect(JSON.parse(next.out).attempt).toBe(2);
+    for (const line of pub.err.split("\n").filter((one) => one.includes("ERR_")))
+      expect(line).toMatch(/^warning: ERR_CONNECTION_LOST: /);
+  });
+});
+
 test("a second Ctrl-C ends the process at once", async () => {
   const module = fileURLToPath(new URL("../../dist/cli/stop-signal.js", import.meta.url));
   const script = `import { stopSignal } from ${JSON.stringify(module)};

@@ -9,6 +9,9 @@ import { ROOT, textOf } from "./tree.ts";
 const PAGE = "docs/configuration.md";
 const MARKED = /(<!-- settings: begin -->\n).*?(\n<!-- settings: end -->)/s;
 
+/** Variables that are no settings: where the local registry is unless it is told, and stack traces on the command line. */
+const ELSEWHERE = ["TIDINGS_LOCAL_REGISTRY_FOLDER", "TIDINGS_DEBUG"];
+
 describe(PAGE, () => {
   // With TIDINGS_UPDATE_DOCS=1 the table is written anew.
   test("has the table of settings", () => {
@@ -19,8 +22,13 @@ describe(PAGE, () => {
     else expect(page).toBe(current);
   });
 
+  test.each(ELSEWHERE)("tells of %s", (variable) => {
+    expect(textOf(PAGE)).toContain(variable);
+  });
+
   test("names no variable that is not in the table", () => {
-    const known = new Set<string | undefined>(SETTING_KEYS.flatMap((key) => variablesOf(SETTINGS[key])));
+    const inTable = SETTING_KEYS.flatMap((key) => variablesOf(SETTINGS[key]));
+    const known = new Set<string | undefined>([...inTable, ...ELSEWHERE]);
     const named = textOf(PAGE).match(/\b(?:TIDINGS|MICRO)_[A-Z_]*[A-Z]\b/g) ?? [];
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });

@@ -82,7 +82,7 @@ describe("the command line of a service", () => {
     [["--register_ttl_ms=soon"], {}, '--register-ttl-ms takes a whole number of milliseconds, 1 or more, not "soon".'],
     [["--broker", "pigeon"], {}, "--broker takes a broker's name (http, memory, "],
     [["--broker"], {}, "--broker lacks its value: --broker <name|url>."],
-    [[], { TIDINGS_REGISTRY: "pigeon" }, "TIDINGS_REGISTRY takes local, memory, "],
+    [[], { TIDINGS_REGISTRY: "pigeon" }, "TIDINGS_REGISTRY takes local or memory, "],
     [[], { MICRO_REGISTER_TTL: "1m" }, 'MICRO_REGISTER_TTL takes a whole number of seconds, 1 or more, not "1m".'],
   ])("%j with %j names what is wrong and what is allowed, and does not start", async (args, env, message) => {
     const program = newPlace().start("echo.mjs", args, env);

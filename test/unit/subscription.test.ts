@@ -68,6 +68,28 @@ describe("settling", () => {
     expect(errors[0]?.message).toContain("attempt 1 of 5: why");
   });
 
+  test("an error of the last attempt says what becomes of the message", async () => {
+    const { deliver, errors } = await subscribed(() => {
+      throw new Error("why");
+    });
+    const { deliver: deliverOnce, errors: lastErrors } = await subscribed(
+      () => {
+        throw new NonRetryableError("never");
+      },
+      { deadLetter: false },
+    );
+    deliver({ id: "1", attempt: 4 });
+    deliver({ id: "2", attempt: 5 });
+    deliverOnce({ id: "3" });
+    await turn();
+    const messages = [...errors, ...lastErrors].map(({ message }) => message.replace(/.*, attempt/, "attempt"));
+    expect(messages).toEqual([
+      "attempt 4 of 5: why",
+      "attempt 5 of 5 and the last: the message becomes a dead letter in dlq.t: why",
+      "attempt 1 of 5 and the last: the message is given up: never",
+    ]);
+  });
+
   test("the handler may choose the delay, and a wrong one is an error", async () => {
     const { deliver } = await subscribed((delivery) => delivery.nack({ delayMs: 7 }), { autoAck: false });
     const delivery = deliver({ id: "1" });

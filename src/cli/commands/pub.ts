@@ -6,6 +6,7 @@ import type { GivenFlags } from "../../service/settings/parse-flags.ts";
 import { resolveBrokerSettings } from "../../service/settings/resolve-settings.ts";
 import { checkTopic } from "../../topics.ts";
 import { awaitDelivery } from "../await-delivery.ts";
+import { GivenUp } from "../given-up.ts";
 import { LineWriter } from "../line-writer.ts";
 import { openBroker, withBroker } from "../open-broker.ts";
 import { collectHeader, milliseconds, rate, wholeNumber } from "../parse-flags.ts";
@@ -68,6 +69,7 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
     drainTimeoutMs: DRAIN_MS,
   });
   let published = 0;
+  const givenUp = new GivenUp(topic);
   const receipts = new Receipts(new LineWriter(terminal.stdout), topic, {
     json: flags.json === true,
     expected: flags.count,
@@ -102,10 +104,13 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
       reportError(undelivered, terminal);
     }
     if (error !== undefined) throw error;
+    givenUp.refuse();
     refuseUnrouted(receipts.count("unrouted"), topic);
-  }).catch((error: unknown) => {
-    if (error !== stop.reason) throw error;
-  });
+  })
+    .catch((error: unknown) => {
+      if (error !== stop.reason) throw error;
+    })
+    .finally(() => givenUp.stop());
   const count = flags.count - published;
   if (count > 0) {
     const text = `Interrupted: ${count} of ${flags.count} messages were not published.`;

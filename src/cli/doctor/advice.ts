@@ -15,7 +15,7 @@ export function adviceFor(code: ErrorCode, broker: string): string {
       return `Check that --broker-address is right and a server listens there${start === undefined ? "" : `; ${start}`}.`;
     }
     case "ERR_AUTHENTICATION":
-      return "Set TIDINGS_BROKER to a URL with the right user and password, such as nats://user:password@host:4222; for the HTTP broker, TIDINGS_SECRET.";
+      return "Set TIDINGS_BROKER to a URL with the right user and password, such as nats://user:password@host:4222.";
     case "ERR_MISSING_DEPENDENCY":
       return "Run the command in the message in your project.";
     case "ERR_ADDRESS_IN_USE":

@@ -13,6 +13,8 @@ export interface Ranked<Value> {
 }
 
 const ADDRESS = /^(?:\[[0-9a-f:.]+\]|[^\s:/?#@[\]\\]+)(?::\d{1,5})?$/i;
+const PORT_ALONE = /^\d+$/;
+const MAX_PORT = 65_535;
 const URL_WITH_HOST = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*@)?([^/?#@]+)(.*)$/i;
 
 /**
@@ -43,11 +45,13 @@ export function brokerTarget(
   return `${prefix}${credentials}${hostAndPort(address, scheme.scheme)}${path}`;
 }
 
-/** Checks an address. go-micro's users may write it as a URL of the same scheme. */
+/** Checks an address. A port alone is one of this host; go-micro's users may write an address as a URL of the same scheme. */
 function hostAndPort({ source, value }: Ranked<string>, scheme: string): string {
   const prefix = `${scheme}://`;
   const bare = value.startsWith(prefix) ? value.slice(prefix.length) : value;
-  if (ADDRESS.test(bare)) return bare;
+  const address = PORT_ALONE.test(bare) ? `127.0.0.1:${bare}` : bare;
+  const port = Number(/:(\d+)$/.exec(address)?.[1] ?? 0);
+  if (ADDRESS.test(address) && port <= MAX_PORT) return address;
   throw invalidValue(source, SETTINGS.brokerAddress.parser.allowed, value);
 }
 

@@ -18,6 +18,11 @@ export function oneOf<Word extends string>(...words: readonly Word[]): Parser<Wo
   return { allowed: listed(words), read: (given) => words.find((word) => word === given) };
 }
 
+/** One of a few words. Those that a later version is to have are read too: what they stand for refuses them with its own words. */
+export function oneOfNow(now: readonly string[], later: readonly string[]): Parser<string> {
+  return { allowed: listed(now), read: (given) => [...now, ...later].find((word) => word === given) };
+}
+
 /** A whole number of milliseconds. */
 export function milliseconds(atLeast: 0 | 1): Parser<number> {
   return { allowed: `a whole number of milliseconds, ${atLeast} or more`, read: (given) => whole(given, 1, atLeast) };

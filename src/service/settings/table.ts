@@ -1,6 +1,6 @@
 import type { BrokerOptions } from "../../broker-options.ts";
 import { DEFAULT_REGISTER_INTERVAL_MS, DEFAULT_TTL_MS } from "../../registry.ts";
-import { brokerName, milliseconds, oneOf, pairs, seconds, text } from "./parsers.ts";
+import { brokerName, milliseconds, oneOf, oneOfNow, pairs, seconds, text } from "./parsers.ts";
 import type { Setting } from "./setting.ts";
 
 /** The value of each setting. */
@@ -32,15 +32,15 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
     of: "broker",
     micro: { variable: "MICRO_BROKER" },
     placeholder: "name|url",
-    help: "the broker: a name such as http or memory, or a URL",
+    help: "the broker: a name such as http, nats or rabbitmq, or a URL",
     parser: brokerName,
   }),
   brokerAddress: setting("broker-address", {
     of: "broker",
     micro: { variable: "MICRO_BROKER_ADDRESS" },
     placeholder: "host:port",
-    help: "its address, such as 127.0.0.1:4222",
-    parser: text("host:port, such as 127.0.0.1:4222"),
+    help: "its address, such as 127.0.0.1:4222; a port alone is one of this host",
+    parser: text("host:port, such as 127.0.0.1:4222, or a port"),
   }),
   registry: setting("registry", {
     of: "broker",
@@ -48,7 +48,7 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
     placeholder: "name",
     help: "where peers and services are found (default: local)",
     // The names that registries/by-name.ts knows; a test holds the two together.
-    parser: oneOf("local", "memory", "mdns", "nats", "etcd", "consul"),
+    parser: oneOfNow(["local", "memory"], ["mdns", "nats", "etcd", "consul"]),
   }),
   registryAddress: setting("registry-address", {
     of: "broker",
@@ -65,6 +65,7 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
   }),
   storage: setting("storage", {
     of: "broker",
+    planned: true,
     placeholder: "folder",
     help: "a folder that keeps the outbox on disk (default: it is in memory)",
     parser: text("a folder"),
@@ -75,6 +76,7 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
     variable: "TIDINGS_SECRET",
     fileVariable: "TIDINGS_SECRET_FILE",
     of: "broker",
+    planned: true,
     placeholder: "secret",
     help: "a secret that all peers share, or the file that holds it",
     parser: text("a secret"),

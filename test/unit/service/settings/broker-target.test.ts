@@ -22,6 +22,8 @@ describe("brokerTarget", () => {
     ["rabbitmq", "[::1]:5672", "amqp://[::1]:5672"],
     ["http", "127.0.0.1:0", "http://127.0.0.1:0"],
     ["http:", "127.0.0.1:0", "http://127.0.0.1:0"],
+    ["http", "17000", "http://127.0.0.1:17000"],
+    ["nats", "nats://4222", "nats://127.0.0.1:4222"],
     ["nats", "nats://127.0.0.1:4222", "nats://127.0.0.1:4222"],
   ])("makes a URL of %s and %s", (name, address, url) => {
     expect(brokerTarget(flag(name), flag(address))).toBe(url);
@@ -48,12 +50,21 @@ describe("brokerTarget", () => {
     expect(() => brokerTarget(flag("memory"), flag("127.0.0.1:1"))).toThrow(refusal("memory broker has no address"));
   });
 
-  test.each(["a b:1", "host:port", "host:1/path", "user:word@host:1", "amqp://host:1", "host:123456", "a:1:2"])(
-    "refuses the address %j",
-    (address) => {
-      expect(() => brokerTarget(flag("nats"), variable(address))).toThrow(refusal("VARIABLE takes host:port"));
-    },
-  );
+  test.each([
+    "a b:1",
+    "host:port",
+    "host:1/path",
+    "user:word@host:1",
+    "amqp://host:1",
+    "host:123456",
+    "a:1:2",
+    "123456",
+    "65536",
+    "host:65536",
+    ":17000",
+  ])("refuses the address %j", (address) => {
+    expect(() => brokerTarget(flag("nats"), variable(address))).toThrow(refusal("VARIABLE takes host:port"));
+  });
 
   test("shows no password of an address", () => {
     expect(() => brokerTarget(flag("nats"), flag("user:word@host:1"))).toThrow(
