@@ -42,7 +42,7 @@ describeWithEngine(
     });
 
     const fresh = (): string => `test-${process.pid}-${prefixes++}`;
-    const open = async (own: NatsOptions = {}, options: BrokerOptions = {}): Promise<Broker> => {
+    const open = async (own: NatsOptions = {}, options: BrokerOptions = {}): Promise<Broker<NatsConnection>> => {
       const driver = nats({ servers: `${engine.host}:${engine.port}`, redeliverAfterMs: 1_000, ...own });
       const broker = createBroker(driver, { logger: silentLogger, onError: (error) => errors.push(error), ...options });
       cleanups.push(() => broker.disconnect());
@@ -288,6 +288,44 @@ describeWithEngine(
       expect(starts).toBe(1);
       release();
       await wait("the second came", () => starts === 2);
+    });
+
+    test("a publish that is unanswered when the connection is given up fails then", TIMEOUT, async () => {
+      const proxy = await faultProxy(engine);
+      cleanups.push(() => proxy.close());
+      const reconnect = { minDelayMs: 1, maxDelayMs: 5, maxAttempts: 2 };
+      const broker = await open({ prefix: fresh(), servers: `127.0.0.1:${proxy.port}` }, { reconnect });
+      proxy.halfOpen();
+      const failure = caught(broker.publish("t", { body: "x" }));
+      await wait("it is on its way", () => proxy.counters.bytesSwallowed > 0);
+      await proxy.refuse();
+      proxy.cut();
+      await wait("the broker is closed", () => broker.status === "closed");
+      const late = new Promise((resolve) => setTimeout(resolve, 5_000, "late"));
+      expect(await Promise.race([failure, late])).toMatchObject({ code: "ERR_CONNECTION_LOST", retryable: true });
+    });
+
+    test("publishes that wait for room are taken in their order, and ask one at a time", TIMEOUT, async () => {
+      const own = { prefix: fresh(), maxMessages: 50 };
+      const patient = await open(own, { whenFull: "wait" });
+      await patient.createQueue("t", "q");
+      const count = 300;
+      const stored: number[] = [];
+      const publishing = Array.from({ length: count }, async (_, number) => {
+        await patient.publish("t", { body: String(number) });
+        stored.push(number);
+      });
+      await wait("the stream is full", () => stored.length === 50);
+      const asked = patient.native.stats().outMsgs;
+      const since = Date.now();
+      await wait("a second is over", () => Date.now() - since > 1_000);
+      expect(patient.native.stats().outMsgs - asked).toBeLessThan(20);
+      const texts: string[] = [];
+      await (await open({ ...own })).subscribe("t", (delivery) => void texts.push(delivery.text()), { queue: "q" });
+      await Promise.all(publishing);
+      await wait("everything arrived", () => texts.length === count);
+      expect(stored).toEqual(Array.from({ length: count }, (_, number) => number));
+      expect(texts).toEqual(stored.map(String));
     });
 
     test("a connection that is given stays open", TIMEOUT, async () => {

@@ -28,6 +28,15 @@ describe("servers", () => {
     expect(resolveNatsOptions(optionsOfUrl(url), {}, false)).toMatchObject(expected);
   });
 
+  test("tls:// wants TLS", () => {
+    expect(resolveNatsOptions({ servers: ["tls://u:p@a:1", "b:2"] }, {}, false)).toMatchObject({
+      servers: ["a:1", "b:2"],
+      user: "u",
+      tls: {},
+    });
+    expect(resolveNatsOptions({ servers: "nats://a:1" }, {}, false)).not.toHaveProperty("tls");
+  });
+
   test("an option wins over the URL's login only where both are one", () => {
     expect(errorOf(() => resolveNatsOptions({ servers: `u:${SECRET}@host:1`, token: "x" }, {}, false)).code).toBe(
       "ERR_INVALID_OPTION",

@@ -9,13 +9,13 @@ import type {
   SubscribeRequest,
 } from "../../driver.ts";
 import { BrokerError, wrapError } from "../../errors.ts";
-import { before } from "../../internal/wait.ts";
+import { abortable, before } from "../../internal/wait.ts";
 import { natsCoreCapabilities } from "./capabilities.ts";
 import type { NatsClient } from "./client.ts";
 import { connected } from "./connected.ts";
 import { CoreSubscription } from "./core-subscription.ts";
 import { Link } from "./link.ts";
-import { encodeHeader, nativeBytes } from "./native-header.ts";
+import { bytesBeyond, encodeHeader } from "./native-header.ts";
 import { type NatsCoreOptions, resolveNatsOptions } from "./options.ts";
 import { Names, queueName } from "./subjects.ts";
 
@@ -25,6 +25,9 @@ interface Session {
   readonly link: Link;
   readonly names: Names;
   readonly context: DriverContext;
+  /** What was sent, by the PING that follows it: the client forgets PINGs of a connection that it closes. */
+  readonly unanswered: Set<readonly Publication[]>;
+  readonly ended: AbortController;
 }
 
 /** The driver of `nats+core://`. */
@@ -59,14 +62,17 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
   async connect(context: DriverContext, signal: AbortSignal): Promise<void> {
     const options = resolveNatsOptions(this.#options, context.options, true);
     const names = new Names(options.prefix);
+    const ended = new AbortController();
     this.#session = await connected(options, context, signal, async (client, connection) => {
       // The client itself puts subscriptions back on a restored connection.
       const link = new Link(connection, context, {
         down: () => {},
         restore: () => connection.flush(),
         refused: () => {},
+        closed: () => end(session, "restoring the connection was given up"),
       });
-      return { client, connection, link, names, context };
+      const session: Session = { client, connection, link, names, context, unanswered: new Set(), ended };
+      return session;
     });
     const payload = this.#session.connection.info?.max_payload;
     if (payload !== undefined)
@@ -74,14 +80,14 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
   }
 
   publish(publications: readonly Publication[]): void {
-    const { client, connection, names } = this.#open();
+    const { client, connection, names, unanswered } = this.#open();
     const room = connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
     const written = publications.filter((publication) => {
       const { topic, body } = publication;
       const headers = encodeHeader(client, publication);
-      const bytes = nativeBytes(headers) + body.byteLength;
+      const bytes = bytesBeyond(room, publication, headers);
       try {
-        if (bytes > room)
+        if (bytes !== undefined)
           throw new BrokerError(
             "ERR_MESSAGE_TOO_LARGE",
             `The message to ${topic} takes ${bytes} bytes on NATS, of ${room} that the server carries.`,
@@ -99,23 +105,19 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
         return false;
       }
     });
+    unanswered.add(written);
     this.#flushing = connection.flush().then(
       () => {
-        for (const publication of written) publication.confirm("sent");
+        if (unanswered.delete(written)) for (const publication of written) publication.confirm("sent");
       },
       (error: unknown) => {
-        for (const publication of written)
-          publication.fail(
-            wrapError(error, "ERR_CONNECTION_LOST", "The connection broke before the server had the message", {
-              driver: this.name,
-            }),
-          );
+        if (unanswered.delete(written)) failAll(written, error);
       },
     );
   }
 
   async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {
-    const { connection, names, context } = this.#open();
+    const { connection, names, context, ended } = this.#open();
     const { pattern, queue } = request;
     const taker = new CoreSubscription(request, names, context);
     const subscription = connection.subscribe(names.core(pattern, true), {
@@ -132,7 +134,7 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
       },
     });
     try {
-      await connection.flush();
+      await abortable(connection.flush(), ended.signal);
     } catch (error) {
       if (!subscription.isClosed()) subscription.unsubscribe();
       throw new BrokerError(
@@ -161,6 +163,7 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
     const { link, connection, context } = session;
     if (link.connected) await before(context.clock, deadlineAt, this.#flushing);
     link.end();
+    end(session, "the broker was disconnected");
     if (this.#options.connection === undefined) await connection.close();
   }
 
@@ -168,4 +171,20 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
     if (this.#session === undefined) throw new BrokerError("ERR_NOT_CONNECTED", "The NATS broker is not connected.");
     return this.#session;
   }
+}
+
+/** Nothing will be answered any more. */
+function end({ unanswered, ended }: Session, reason: string): void {
+  ended.abort(new Error(reason));
+  const left = [...unanswered];
+  unanswered.clear();
+  for (const publications of left) failAll(publications, ended.signal.reason);
+}
+
+function failAll(publications: readonly Publication[], error: unknown): void {
+  const message = "The connection broke before the server had the message";
+  for (const publication of publications)
+    publication.fail(
+      wrapError(error, "ERR_CONNECTION_LOST", message, { driver: "nats+core", topic: publication.topic }),
+    );
 }

@@ -1,11 +1,13 @@
+import type { BrokerError } from "../../errors.ts";
 import type { Clock } from "../../internal/clock.ts";
+import type { Ack, Acks } from "./acks.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Link } from "./link.ts";
-import { ACKS, type DeliveryInfo } from "./native-delivery.ts";
+import { type DeliveryInfo, nak, WORKING } from "./native-delivery.ts";
 import type { Requests } from "./requests.ts";
 
-/** How long a consumer may not answer for an ack, in milliseconds: then it is gone, with the message. */
-const ACK_NOBODY_MS = 3_000;
+/** How long a consumer may not answer for a message given back, in milliseconds: then it is gone, with the message. */
+const NAK_NOBODY_MS = 3_000;
 
 /** A delivery that the server waits for. */
 export interface Held extends DeliveryInfo {
@@ -23,6 +25,7 @@ export interface NextAttempt {
 /** What {@link InHand} works with. */
 export interface InHandHost {
   readonly requests: Requests;
+  readonly acks: Acks;
   readonly attempts: Attempts;
   readonly link: Link;
   readonly clock: Clock;
@@ -52,12 +55,11 @@ export class InHand {
   }
 
   /** Done with it. Resolves when the server knows. */
-  async ack(held: Held): Promise<void> {
-    try {
-      await this.#answer(held, ACKS.ack);
-    } finally {
-      this.#held.delete(held.sequence);
-    }
+  ack(held: Held): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#host.acks.send(new HeldAck(this, held, resolve, reject));
+      this.#room();
+    });
   }
 
   /** Gives it back, to come again after a delay as the attempt said. Resolves when the server knows. */
@@ -73,7 +75,7 @@ export class InHand {
     }
     // It may be here again before the server says that it has taken it.
     this.#held.delete(held.sequence);
-    await this.#answer(held, ACKS.nak(delayMs - (clock.now() - startedAt)));
+    await this.#nak(held, delayMs - (clock.now() - startedAt));
   }
 
   /** Forgets it without a word to the server. */
@@ -89,14 +91,20 @@ export class InHand {
     for (const held of this.#held.values()) {
       if (now - held.heardAt < forMs) continue;
       held.heardAt = now;
-      link.connection.publish(held.reply, ACKS.working);
+      link.connection.publish(held.reply, WORKING);
     }
   }
 
-  #answer(held: Held, payload: string): Promise<void> {
+  /** It is in hand no longer. */
+  forget(held: Held): void {
+    if (this.#held.get(held.sequence) === held) this.#held.delete(held.sequence);
+  }
+
+  #nak(held: Held, delayMs: number): Promise<void> {
+    const payload = nak(delayMs);
     return new Promise((resolve, reject) => {
       const answer = (): void => resolve();
-      this.#host.requests.send({ subject: held.reply, payload, nobodyForMs: ACK_NOBODY_MS, answer, fail: reject });
+      this.#host.requests.send({ subject: held.reply, payload, nobodyForMs: NAK_NOBODY_MS, answer, fail: reject });
       this.#room();
     });
   }
@@ -104,5 +112,32 @@ export class InHand {
   #room(): void {
     this.unsettled -= 1;
     this.#host.onRoom();
+  }
+}
+
+/** The ack of a delivery: the message counts as in hand until the server has it. */
+class HeldAck implements Ack {
+  readonly subject: string;
+  readonly #inHand: InHand;
+  readonly #held: Held;
+  readonly #resolve: () => void;
+  readonly #reject: (error: BrokerError) => void;
+
+  constructor(inHand: InHand, held: Held, resolve: () => void, reject: (error: BrokerError) => void) {
+    this.subject = held.reply;
+    this.#inHand = inHand;
+    this.#held = held;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  answer(): void {
+    this.#inHand.forget(this.#held);
+    this.#resolve();
+  }
+
+  fail(error: BrokerError): void {
+    this.#inHand.forget(this.#held);
+    this.#reject(error);
   }
 }

@@ -12,6 +12,8 @@ export interface LinkHooks {
   restore(): Promise<void>;
   /** The server refuses a subject to the user. */
   refused(subject: string, error: BrokerError): void;
+  /** Restoring was given up: nothing will be answered any more. */
+  closed(): void;
 }
 
 /** Tells the portable layer what becomes of the connection, and the driver when to put everything back on it. */
@@ -106,6 +108,7 @@ export class Link {
     if (this.#ended.signal.aborted) return;
     this.#epoch += 1;
     this.#hooks.down();
+    this.#hooks.closed();
     this.#up = false;
     this.end();
     const lost = new BrokerError("ERR_CONNECTION_LOST", "The connection to the NATS server was closed.", {

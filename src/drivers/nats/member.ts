@@ -4,6 +4,7 @@ import { wrapError } from "../../errors.ts";
 import type { Timer } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 import { delay } from "../../internal/wait.ts";
+import type { Acks } from "./acks.ts";
 import { Attempts, type Recalled } from "./attempts.ts";
 import type { NatsClient } from "./client.ts";
 import { type Held, InHand } from "./in-hand.ts";
@@ -27,6 +28,7 @@ export interface MemberHost {
   readonly context: DriverContext;
   readonly link: Link;
   readonly jetstream: JetStream;
+  readonly acks: Acks;
   readonly topology: Topology;
 }
 
@@ -65,7 +67,7 @@ export class Member implements DriverSubscription {
   #restoring: Promise<void> | undefined;
 
   constructor(host: MemberHost, request: SubscribeRequest, wanted: Wanted, own: boolean) {
-    const { client, context, link, jetstream, topology } = host;
+    const { client, context, link, jetstream, acks, topology } = host;
     const { clock } = context;
     this.#host = host;
     this.#request = request;
@@ -79,7 +81,7 @@ export class Member implements DriverSubscription {
       lost: () => this.#lost(),
     });
     const { requests } = jetstream;
-    this.#inHand = new InHand({ requests, attempts: this.#attempts, link, clock, onRoom: () => this.#fill() });
+    this.#inHand = new InHand({ requests, acks, attempts: this.#attempts, link, clock, onRoom: () => this.#fill() });
   }
 
   /** Makes the consumer if need be, and begins to pull. */
@@ -183,13 +185,14 @@ export class Member implements DriverSubscription {
     };
   }
 
-  async #settle(held: Held, outcome: Outcome, recalled: Recalled, remembered: number | undefined): Promise<void> {
+  #settle(held: Held, outcome: Outcome, recalled: Recalled, remembered: number | undefined): void | Promise<void> {
     const back = outcome.kind === "retry" || outcome.kind === "release";
     if (back && this.#ending) return this.#inHand.drop(held);
     if (outcome.kind === "retry") return this.#inHand.again(held, outcome, outcome.delayMs);
     if (outcome.kind === "release") return this.#inHand.again(held, recalled, 0);
-    await this.#inHand.ack(held);
-    if (remembered !== undefined) this.#report(this.#attempts.forget(remembered));
+    const acked = this.#inHand.ack(held);
+    if (remembered === undefined) return acked;
+    return acked.then(() => this.#report(this.#attempts.forget(remembered)));
   }
 
   #giveBack({ held, recalled }: Arrival): void {

@@ -18,11 +18,10 @@ export function deliveryInfo(message: Msg): DeliveryInfo | undefined {
   return { stream, consumer, delivered: Number(delivered), sequence: Number(sequence) };
 }
 
-/** What a delivery's ack subject is told. */
-export const ACKS = {
-  ack: "+ACK",
-  /** It takes longer: the time after which it is delivered again begins anew. */
-  working: "+WPI",
-  /** Deliver it again. */
-  nak: (delayMs: number): string => (delayMs <= 0 ? "-NAK" : `-NAK {"delay": ${Math.ceil(delayMs * 1_000_000)}}`),
-} as const;
+/** Told to a delivery's ack subject: it takes longer; the time after which it is delivered again begins anew. */
+export const WORKING = "+WPI";
+
+/** Told to a delivery's ack subject: deliver it again, after so many milliseconds. */
+export function nak(delayMs: number): string {
+  return delayMs <= 0 ? "-NAK" : `-NAK {"delay": ${Math.ceil(delayMs * 1_000_000)}}`;
+}

@@ -29,16 +29,37 @@ export interface NativeMessage {
 type Content = Pick<Publication, "id" | "key" | "header" | "origin">;
 
 const EMPTY: Header = Object.freeze(Object.create(null));
+const NOTHING: NativeMessage = Object.freeze({ id: undefined, key: undefined, header: EMPTY, origin: undefined });
 
 /** The native headers of a message. */
 export function encodeHeader(client: NatsClient, message: Content, publishId?: string): MsgHdrs {
   const native = client.headers();
-  native.set(NATIVE_HEADERS.id, encodeURIComponent(message.id));
-  if (message.key !== undefined) native.set(NATIVE_HEADERS.key, encodeURIComponent(message.key));
-  if (hasNames(message.header)) native.set(NATIVE_HEADERS.header, asciiJson(message.header));
-  if (message.origin !== undefined) native.set(NATIVE_HEADERS.origin, asciiJson(message.origin));
-  if (publishId !== undefined) native.set(NATIVE_HEADERS.publish, publishId);
+  native.append(NATIVE_HEADERS.id, encodeTag(message.id));
+  if (message.key !== undefined) native.append(NATIVE_HEADERS.key, encodeTag(message.key));
+  if (hasNames(message.header)) native.append(NATIVE_HEADERS.header, asciiJson(message.header));
+  if (message.origin !== undefined) native.append(NATIVE_HEADERS.origin, asciiJson(message.origin));
+  if (publishId !== undefined) native.append(NATIVE_HEADERS.publish, publishId);
   return native;
+}
+
+/** How many bytes the longest id, key, origin and publish id take, and the names of all native headers. */
+const MOST_BESIDE_HEADER = 8 * 1024;
+/** How many bytes a byte of a header can become: a control character is six in JSON, an empty value costs quotes and more. */
+const MOST_OF_A_BYTE = 12;
+
+/**
+ * How many bytes a message takes of the server's `max_payload`, where that is more than `room`; `undefined` where it fits.
+ * Few messages come near the limit: only they are measured.
+ */
+export function bytesBeyond(
+  room: number,
+  { body, bytes }: Pick<Publication, "body" | "bytes">,
+  native: MsgHdrs,
+): number | undefined {
+  const inBody = body.byteLength;
+  if (inBody + MOST_OF_A_BYTE * (bytes - inBody) + MOST_BESIDE_HEADER <= room) return undefined;
+  const taken = inBody + nativeBytes(native);
+  return taken > room ? taken : undefined;
 }
 
 /** What native headers take of the server's `max_payload`, in bytes. */
@@ -48,14 +69,22 @@ export function nativeBytes(native: MsgHdrs): number {
 
 /** Reads the native headers of a message. What cannot be read is said, not thrown. */
 export function decodeHeader(native: MsgHdrs | undefined): NativeMessage {
-  const id = native?.get(NATIVE_HEADERS.id);
-  const key = native?.get(NATIVE_HEADERS.key);
-  const header = native?.get(NATIVE_HEADERS.header);
-  const origin = native?.get(NATIVE_HEADERS.origin);
+  if (native === undefined) return NOTHING;
+  let id: string | undefined;
+  let key: string | undefined;
+  let header: string | undefined;
+  let origin: string | undefined;
+  // One walk: the client's `get` makes lists of all names each time.
+  for (const [name, values] of native) {
+    if (name === NATIVE_HEADERS.id) id = values[0];
+    else if (name === NATIVE_HEADERS.key) key = values[0];
+    else if (name === NATIVE_HEADERS.header) header = values[0];
+    else if (name === NATIVE_HEADERS.origin) origin = values[0];
+  }
   try {
     return {
-      id: id ? decodeURIComponent(id) : undefined,
-      key: key ? decodeURIComponent(key) : undefined,
+      id: id ? decodeTag(id) : undefined,
+      key: key ? decodeTag(key) : undefined,
       header: header ? strings(JSON.parse(header)) : EMPTY,
       origin: origin ? (JSON.parse(origin) as DeadLetterOrigin) : undefined,
     };
@@ -71,6 +100,17 @@ export function asciiJson(value: unknown): string {
     /[\u007f-\uffff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** Letters, digits and hyphens, as in the ids that Tidings makes, are what encoding leaves as they are. */
+const PLAIN_TAG = /^[\w-]+$/;
+
+function encodeTag(tag: string): string {
+  return PLAIN_TAG.test(tag) ? tag : encodeURIComponent(tag);
+}
+
+function decodeTag(text: string): string {
+  return text.includes("%") ? decodeURIComponent(text) : text;
 }
 
 function strings(value: unknown): Header {

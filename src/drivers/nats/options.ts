@@ -20,7 +20,7 @@ export interface NatsTlsOptions {
 
 /** Options of `natsCore()`, which are also options of `nats()`. */
 export interface NatsCoreOptions {
-  /** Servers of one cluster: `host:port` or `nats://host:port`. Default `127.0.0.1:4222`. */
+  /** Servers of one cluster: `host:port`, `nats://host:port`, or `tls://host:port`, which wants `tls`. Default `127.0.0.1:4222`. */
   servers?: string | readonly string[];
   user?: string;
   password?: string;
@@ -139,10 +139,11 @@ export function checkNatsOptions(options: NatsOptions, core: boolean): void {
 export function resolveNatsOptions(own: NatsOptions, broker: BrokerOptions, core: boolean): ResolvedNatsOptions {
   refuse(broker, core);
   const servers = [own.servers ?? "127.0.0.1:4222"].flat().map(parseServer);
-  const found = servers.find(({ user, token }) => user !== undefined || token !== undefined) ?? {};
-  const { server: _server, ...login } = { server: "", ...found };
-  const tls = (broker.tls as NatsTlsOptions | undefined) ?? own.tls ?? (broker.secure === true ? {} : undefined);
-  const options = { ...login, ...own, ...(tls === undefined ? {} : { tls }) };
+  const login = servers.find(({ user, token }) => user !== undefined || token !== undefined) ?? {};
+  const secure = broker.secure === true || servers.some((server) => server.secure);
+  const tls = (broker.tls as NatsTlsOptions | undefined) ?? own.tls ?? (secure ? {} : undefined);
+  const { server: _server, secure: _secure, ...rest } = { server: "", secure: false, ...login };
+  const options = { ...rest, ...own, ...(tls === undefined ? {} : { tls }) };
   checkNatsOptions(options, core);
   return {
     ...options,
@@ -165,15 +166,17 @@ export function optionsOfUrl(url: string): NatsCoreOptions {
 
 interface Server {
   readonly server: string;
+  readonly secure: boolean;
   readonly user?: string;
   readonly password?: string;
   readonly token?: string;
 }
 
 function parseServer(text: string): Server {
-  const [, login, server = ""] = /^(?:(?:nats|tls):\/\/)?(?:(.*)@)?([^/?#@\s]+)\/?$/is.exec(text) ?? [];
+  const [, scheme, login, server = ""] = /^(?:(nats|tls):\/\/)?(?:(.*)@)?([^/?#@\s]+)\/?$/is.exec(text) ?? [];
+  const secure = scheme?.toLowerCase() === "tls";
   if (server === "") throw invalid(`The server ${JSON.stringify(masked(text))} is not host:port.`);
-  if (login === undefined) return { server };
+  if (login === undefined) return { server, secure };
   const colon = login.indexOf(":");
   const decode = (part: string): string => {
     try {
@@ -182,8 +185,8 @@ function parseServer(text: string): Server {
       throw invalid("The user or password in the server's URL is not percent-encoded as it should be.");
     }
   };
-  if (colon === -1) return { server, token: decode(login) };
-  return { server, user: decode(login.slice(0, colon)), password: decode(login.slice(colon + 1)) };
+  if (colon === -1) return { server, secure, token: decode(login) };
+  return { server, secure, user: decode(login.slice(0, colon)), password: decode(login.slice(colon + 1)) };
 }
 
 function refuse(options: BrokerOptions, core: boolean): void {

@@ -48,6 +48,8 @@ export class Requests {
   #counter = 0;
   #answeredAt = 0;
   #up = true;
+  /** Why nothing is sent any more. */
+  #ended: string | undefined;
   #timer: Timer | undefined;
   #again: Timer | undefined;
   #idle: Deferred<void> | undefined;
@@ -64,6 +66,7 @@ export class Requests {
   }
 
   send(request: Request): void {
+    if (this.#ended !== undefined) return request.fail(lost(this.#ended));
     const { payload } = request;
     const bytes = typeof payload === "string" ? payload.length : payload.byteLength;
     const now = this.#clock.now();
@@ -106,14 +109,16 @@ export class Requests {
     return this.#idle.promise;
   }
 
-  /** Fails what is unanswered. */
-  close(): void {
+  /** Fails what is unanswered, and what comes from now on. Idempotent. */
+  close(reason: string): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
     this.#timer?.cancel();
     this.#again?.cancel();
     if (!this.#connection.isClosed()) this.#subscription.unsubscribe();
     const left = [...this.#unanswered.values(), ...this.#waiting.drain()];
     this.#unanswered.clear();
-    for (const { request } of left) request.fail(lost("the broker was disconnected"));
+    for (const { request } of left) request.fail(lost(reason));
     this.#idle?.resolve();
   }
 

@@ -10,6 +10,7 @@ import type {
 import { BrokerError } from "../../errors.ts";
 import { before } from "../../internal/wait.ts";
 import { isDeadLetterTopic, isPattern } from "../../topics.ts";
+import { Acks } from "./acks.ts";
 import { natsDeadLetters, natsQueues } from "./admin.ts";
 import { Census } from "./census.ts";
 import type { NatsClient } from "./client.ts";
@@ -30,6 +31,7 @@ export class NatsSession {
   readonly #client: NatsClient;
   readonly #context: DriverContext;
   readonly #requests: Requests;
+  readonly #acks: Acks;
   readonly #jetstream: JetStream;
   readonly #topology: Topology;
   readonly #publisher: Publisher;
@@ -43,16 +45,19 @@ export class NatsSession {
     this.connection = connection;
     this.#context = context;
     this.#requests = new Requests(client, connection, context.clock);
+    this.#acks = new Acks(connection, context.clock);
     this.#jetstream = new JetStream(this.#requests, options.domain);
     this.#topology = new Topology(this.#jetstream, names, options);
     this.#publisher = new Publisher(client, connection, this.#requests, names, context);
     this.#link = new Link(connection, context, {
       down: () => {
         this.#requests.pause();
+        this.#acks.pause();
         this.#publisher.down();
       },
       restore: () => this.#restore(),
       refused: (subject, error) => this.#requests.refused(subject, error),
+      closed: () => this.#end("restoring the connection was given up"),
     });
     this.#census = new Census(client, connection, context, names, this.#members);
     this.queues = natsQueues(this.#jetstream, this.#topology, this.#census);
@@ -92,6 +97,7 @@ export class NatsSession {
       context: this.#context,
       link: this.#link,
       jetstream: this.#jetstream,
+      acks: this.#acks,
       topology: this.#topology,
     };
     const member = new Member(host, request, wanted, queue === undefined && !reader);
@@ -105,15 +111,22 @@ export class NatsSession {
 
   /** Waits until everything is answered, or the deadline; then closes. */
   async close(deadlineAt: number, connectionToo: boolean): Promise<void> {
-    if (this.#link.connected) await before(this.#context.clock, deadlineAt, this.#requests.settled());
+    const answered = Promise.all([this.#requests.settled(), this.#acks.settled()]);
+    if (this.#link.connected) await before(this.#context.clock, deadlineAt, answered);
     this.#link.end();
-    this.#publisher.close();
-    this.#requests.close();
-    this.#census.close();
+    this.#end("the broker was disconnected");
     if (connectionToo) await this.connection.close();
   }
 
+  #end(reason: string): void {
+    this.#publisher.close();
+    this.#requests.close(reason);
+    this.#acks.close(reason);
+    this.#census.close();
+  }
+
   async #restore(): Promise<void> {
+    this.#acks.resume();
     this.#requests.resume(this.#publisher.doubtful());
     await this.#topology.ensureStreams();
     await Promise.all([...this.#members].map((member) => member.restore()));

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { isDeadLetterTopic } from "../../topics.ts";
+import { memo } from "./memo.ts";
 
 /** In a subject's place for whom a message is: everybody. A redriven message names one consumer instead. */
 export const EVERYBODY = "-";
@@ -30,6 +31,8 @@ export function unescapeWords(subject: string): string {
 /** Every subject, stream and consumer name of one prefix. */
 export class Names {
   readonly prefix: string;
+  readonly #escaped: (topic: string) => string = memo((topic) => escapeWords(topic, false));
+  readonly #unescaped: (words: string) => string = memo(unescapeWords);
 
   constructor(prefix: string) {
     this.prefix = prefix;
@@ -53,8 +56,8 @@ export class Names {
   /** What is published to a topic, or redriven to one consumer; for a dead-letter topic, the copies. */
   topic(topic: string, to: string = EVERYBODY): string {
     return isDeadLetterTopic(topic)
-      ? `${this.prefix}.d.${escapeWords(topic.slice(DEAD_PREFIX.length), false)}`
-      : `${this.prefix}.t.${to}.${escapeWords(topic, false)}`;
+      ? `${this.prefix}.d.${this.#escaped(topic.slice(DEAD_PREFIX.length))}`
+      : `${this.prefix}.t.${to}.${this.#escaped(topic)}`;
   }
 
   /** What a consumer of a pattern gets. */
@@ -71,23 +74,33 @@ export class Names {
 
   /** Core NATS: what is published to a topic, and what a subscription to a pattern gets. */
   core(pattern: string, wildcards: boolean): string {
+    const escaped = (words: string): string => (wildcards ? escapeWords(words, true) : this.#escaped(words));
     return isDeadLetterTopic(pattern)
-      ? `${this.prefix}.core.d.${escapeWords(pattern.slice(DEAD_PREFIX.length), wildcards)}`
-      : `${this.prefix}.core.t.${escapeWords(pattern, wildcards)}`;
+      ? `${this.prefix}.core.d.${escaped(pattern.slice(DEAD_PREFIX.length))}`
+      : `${this.prefix}.core.t.${escaped(pattern)}`;
   }
 
   /** Topic, and for whom the message is, of a subject; `undefined` for a subject of another kind. */
   parse(subject: string): { readonly topic: string; readonly to: string } | undefined {
-    const [kind = "", ...rest] = subject.slice(this.prefix.length + 1).split(".");
-    if (kind === "t") return { to: rest[0] ?? "", topic: unescapeWords(rest.slice(1).join(".")) };
-    if (kind !== "d" && kind !== "s") return undefined;
-    return { to: EVERYBODY, topic: DEAD_PREFIX + unescapeWords(rest.join(".")) };
+    const kindAt = this.prefix.length + 1;
+    const rest = subject.slice(kindAt + 2);
+    switch (subject.slice(kindAt, kindAt + 2)) {
+      case "t.": {
+        const dot = rest.indexOf(".");
+        return { to: rest.slice(0, dot), topic: this.#unescaped(rest.slice(dot + 1)) };
+      }
+      case "d.":
+      case "s.":
+        return { to: EVERYBODY, topic: DEAD_PREFIX + this.#unescaped(rest) };
+      default:
+        return undefined;
+    }
   }
 
   /** The topic of a subject of core NATS. */
   parseCore(subject: string): string {
-    const [kind, ...rest] = subject.slice(this.prefix.length + ".core.".length).split(".");
-    return (kind === "d" ? DEAD_PREFIX : "") + unescapeWords(rest.join("."));
+    const kindAt = this.prefix.length + ".core.".length;
+    return (subject[kindAt] === "d" ? DEAD_PREFIX : "") + this.#unescaped(subject.slice(kindAt + "t.".length));
   }
 
   /** What is remembered under a name for a consumer. */

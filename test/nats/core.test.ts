@@ -1,0 +1,63 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { BrokerOptions } from "../../src/broker-options.ts";
+import { createBroker } from "../../src/create-broker.ts";
+import { natsCore } from "../../src/drivers/nats/index.ts";
+import { silentLogger } from "../../src/logger.ts";
+import { until } from "../../src/testing/conformance/until.ts";
+import { describeWithEngine } from "../support/engines/find-engine.ts";
+import { type NatsEngine, startNats } from "../support/engines/nats.ts";
+import { type FaultProxy, faultProxy } from "../support/fault-proxy.ts";
+
+describeWithEngine(
+  "nats",
+  "core NATS behind a line that breaks",
+  () => {
+    const cleanups: (() => unknown)[] = [];
+    let engine: NatsEngine;
+    let proxy: FaultProxy;
+
+    beforeAll(async () => {
+      engine = await startNats({ jetstream: false });
+    }, 60_000);
+
+    afterAll(() => engine.stop());
+
+    afterEach(async () => {
+      for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+    });
+
+    const open = async (options: BrokerOptions) => {
+      proxy = await faultProxy(engine);
+      cleanups.push(() => proxy.close());
+      const driver = natsCore({ servers: `127.0.0.1:${proxy.port}` });
+      const broker = createBroker(driver, { logger: silentLogger, onError: () => {}, ...options });
+      cleanups.push(() => broker.disconnect());
+      await broker.connect();
+      return broker;
+    };
+    /** A publish that the server never hears of, and what it was answered, or `"late"` after five seconds. */
+    const unheard = async (options: BrokerOptions) => {
+      const broker = await open(options);
+      proxy.halfOpen();
+      const failure = broker.publish("t", { body: "x" }).catch((error: unknown) => error);
+      await until(() => proxy.counters.bytesSwallowed > 0, { what: "it is on its way" });
+      const answer = () => Promise.race([failure, new Promise((resolve) => setTimeout(resolve, 5_000, "late"))]);
+      return { broker, answer };
+    };
+
+    test("a publish that is unanswered when the broker is disconnected fails", async () => {
+      const { broker, answer } = await unheard({ drainTimeoutMs: 200 });
+      await broker.disconnect();
+      expect(await answer()).toMatchObject({ code: "ERR_CONNECTION_LOST", retryable: true });
+    });
+
+    test("a publish that is unanswered when the connection is given up fails", async () => {
+      const { broker, answer } = await unheard({ reconnect: { minDelayMs: 1, maxDelayMs: 5, maxAttempts: 2 } });
+      await proxy.refuse();
+      proxy.cut();
+      await until(() => broker.status === "closed", { what: "the broker is closed" });
+      expect(await answer()).toMatchObject({ code: "ERR_CONNECTION_LOST", retryable: true });
+    });
+  },
+  { own: true },
+);
