@@ -4,13 +4,14 @@ import { createBroker } from "../../src/create-broker.ts";
 import { natsCore } from "../../src/drivers/nats/index.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { until } from "../../src/testing/conformance/until.ts";
+import { converse } from "../support/engines/conversation.ts";
 import { describeWithEngine } from "../support/engines/find-engine.ts";
 import { type NatsEngine, startNats } from "../support/engines/nats.ts";
 import { type FaultProxy, faultProxy } from "../support/fault-proxy.ts";
 
 describeWithEngine(
   "nats",
-  "core NATS behind a line that breaks",
+  "core NATS",
   () => {
     const cleanups: (() => unknown)[] = [];
     let engine: NatsEngine;
@@ -44,6 +45,25 @@ describeWithEngine(
       const answer = () => Promise.race([failure, new Promise((resolve) => setTimeout(resolve, 5_000, "late"))]);
       return { broker, answer };
     };
+
+    test("a message whose native headers no client can read is given up, and harms no other", async () => {
+      const errors: string[] = [];
+      const warnings: string[] = [];
+      const logger = { ...silentLogger, warn: (_fields: object, message: string) => void warnings.push(message) };
+      const broker = await open({ logger, onError: ({ code }) => void errors.push(code) });
+      const texts: string[] = [];
+      await broker.subscribe("t", (delivery) => void texts.push(delivery.text()));
+      const block = "NATS/1.0\r\nNo Name: of a header\r\n\r\n";
+      await converse(engine.port, AbortSignal.timeout(20_000), async ({ send, expect: heard }) => {
+        const message = `HPUB tidings.core.t.t ${block.length} ${block.length + 4}\r\n${block}body\r\n`;
+        send(`CONNECT {"verbose":false,"headers":true}\r\n${message}PING\r\n`);
+        await heard((received) => (received.includes("PONG") ? true : undefined));
+      });
+      await broker.publish("t", { body: "whole" });
+      await until(() => texts.length > 0, { what: "the next arrived" });
+      expect([texts, broker.status, errors]).toEqual([["whole"], "connected", []]);
+      expect(warnings.join()).toMatch(/given up: its native headers cannot be read/);
+    });
 
     test("a publish that is unanswered when the broker is disconnected fails", async () => {
       const { broker, answer } = await unheard({ drainTimeoutMs: 200 });

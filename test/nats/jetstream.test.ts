@@ -10,6 +10,7 @@ import { broadcastName, queueName } from "../../src/drivers/nats/subjects.ts";
 import type { BrokerError } from "../../src/errors.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { until } from "../../src/testing/conformance/until.ts";
+import { converse } from "../support/engines/conversation.ts";
 import { describeWithEngine } from "../support/engines/find-engine.ts";
 import { type NatsEngine, startNats } from "../support/engines/nats.ts";
 import { faultProxy } from "../support/fault-proxy.ts";
@@ -326,6 +327,45 @@ describeWithEngine(
       await wait("everything arrived", () => texts.length === count);
       expect(stored).toEqual(Array.from({ length: count }, (_, number) => number));
       expect(texts).toEqual(stored.map(String));
+    });
+
+    test(
+      "a message whose native headers no client can read becomes a dead letter, and harms no other",
+      TIMEOUT,
+      async () => {
+        const prefix = fresh();
+        const broker = await open({ prefix });
+        const texts: string[] = [];
+        await broker.subscribe("t", (delivery) => void texts.push(delivery.text()), { queue: "q" });
+        const block = "NATS/1.0\r\nNo Name: of a header\r\n\r\n";
+        await converse(engine.port, AbortSignal.timeout(20_000), async ({ send, expect: heard }) => {
+          const message = `HPUB ${prefix}.t.-.t ${block.length} ${block.length + 4}\r\n${block}body\r\n`;
+          send(`CONNECT {"verbose":false,"headers":true}\r\n${message}PING\r\n`);
+          await heard((received) => (received.includes("PONG") ? true : undefined));
+        });
+        await wait("it is dead", async () => (await broker.deadLetters.list("dlq.t")).length === 1);
+        const [letter] = await broker.deadLetters.list("dlq.t");
+        expect(letter?.reason).toMatch(/native headers cannot be read/);
+        expect(Buffer.from(letter?.body ?? "").toString()).toBe("body");
+        await broker.publish("t", { body: "whole" });
+        await wait("the next arrived", () => texts.length > 0);
+        expect([texts, broker.status, errors.map(({ code }) => code)]).toEqual([["whole"], "connected", []]);
+      },
+    );
+
+    test("answers of somebody who listens in are not taken for the server's", TIMEOUT, async () => {
+      const prefix = fresh();
+      const meddler = await connect({ servers: `${engine.host}:${engine.port}` });
+      cleanups.push(() => meddler.close());
+      meddler.subscribe(`${prefix}.>`, { callback: (_error, message) => void message.respond("hello") });
+      await meddler.flush();
+      const broker = await open({ prefix });
+      const texts: string[] = [];
+      await broker.subscribe("t", (delivery) => void texts.push(delivery.text()), { queue: "q" });
+      for (const body of ["1", "2", "3"]) expect((await broker.publish("t", { body })).state).toBe("stored");
+      await wait("everything arrived", () => texts.length === 3);
+      expect((await broker.queues.list()).map(({ queue, members }) => [queue, members])).toEqual([["q", 1]]);
+      expect([broker.status, errors]).toEqual(["connected", []]);
     });
 
     test("a connection that is given stays open", TIMEOUT, async () => {

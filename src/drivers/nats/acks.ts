@@ -46,10 +46,10 @@ export class Acks {
 
   send(ack: Ack): void {
     if (this.#ended !== undefined) return ack.fail(lost(this.#ended));
+    if (this.#up && !this.#written(ack)) return;
     this.#sent.push(ack);
-    if (!this.#up) return this.#arm();
-    this.#write(ack);
-    this.#ask();
+    if (this.#up) this.#ask();
+    else this.#arm();
   }
 
   /** The connection is lost: nothing is sent until `resume`. */
@@ -65,8 +65,9 @@ export class Acks {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#beginAnew();
-    for (const ack of this.#sent) this.#write(ack);
+    this.#sent = this.#sent.filter((ack) => this.#written(ack));
     if (this.#sent.length > 0) this.#ask();
+    else this.#rest();
   }
 
   /** Resolves when every ack is confirmed or failed. */
@@ -85,9 +86,15 @@ export class Acks {
     this.#failAll(reason);
   }
 
-  #write(ack: Ack): void {
-    // On a connection that is closed the PING fails too, and `close` says the rest.
-    if (!this.#connection.isClosed()) this.#connection.publish(ack.subject, ACK);
+  #written(ack: Ack): boolean {
+    try {
+      this.#connection.publish(ack.subject, ACK);
+      return true;
+    } catch (error) {
+      // The connection is closed, or somebody who has it closes it.
+      ack.fail(lost((error as Error).message));
+      return false;
+    }
   }
 
   // Acks of one turn of the event loop, and those that come while a PING is under way, share the next PING.

@@ -37,7 +37,11 @@ export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topolo
       const found = await jetstream.find<{ readonly message: StoredMessage }>(`STREAM.MSG.GET.${names.dead}`, body);
       if (found === undefined) return;
       const { message } = found;
-      const native = decodeHeader(parseHeaders(client, message.hdrs));
+      const native = decodeHeader({
+        get headers() {
+          return parseHeaders(client, message.hdrs);
+        },
+      });
       const letter = { message, native, id: native.id ?? `${names.dead}-${message.seq}` };
       if (id === undefined || letter.id === id) yield letter;
       seq = message.seq + 1;

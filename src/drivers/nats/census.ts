@@ -1,4 +1,4 @@
-import type { NatsConnection, Subscription } from "@nats-io/transport-node";
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import type { DriverContext } from "../../driver.ts";
 import type { NatsClient } from "./client.ts";
 import type { Member } from "./member.ts";
@@ -59,7 +59,7 @@ export class Census {
       const subscription = this.#connection.subscribe(inbox, {
         callback: (error, message) => {
           if (error !== null) return;
-          for (const [name, members] of Object.entries(message.json<Record<string, number>>()))
+          for (const [name, members] of Object.entries(membersOf(message)))
             counts.set(name, (counts.get(name) ?? 0) + members);
           quiet.cancel();
           quiet = clock.after(QUIET_MS, done);
@@ -67,5 +67,16 @@ export class Census {
       });
       this.#connection.publish(this.#subject, "", { reply: inbox });
     });
+  }
+}
+
+/** How many members of each consumer a process says that it has; none where the answer is not one of Tidings. */
+function membersOf(message: Msg): Record<string, number> {
+  try {
+    const members = message.json<unknown>();
+    const whole = typeof members === "object" && members !== null && Object.values(members).every(Number.isInteger);
+    return whole ? (members as Record<string, number>) : {};
+  } catch {
+    return {};
   }
 }

@@ -43,7 +43,7 @@ export class CoreSubscription {
 
   #deliver(message: Msg): void {
     if (this.#stopped) return this.#giveUp(message, "its subscription ended");
-    const { id, key, header, broken } = decodeHeader(message.headers);
+    const { id, key, header, broken } = decodeHeader(message);
     this.#unsettled += 1;
     this.#request.deliver({
       topic: this.#topic(message),
@@ -68,7 +68,7 @@ export class CoreSubscription {
   }
 
   #giveUp(message: Msg, reason: string): void {
-    const id = decodeHeader(message.headers).id ?? this.#ownId();
+    const id = decodeHeader(message).id ?? this.#ownId();
     this.#context.onGiveUp({ topic: this.#topic(message), id, queue: this.#request.queue, reason });
   }
 

@@ -103,7 +103,10 @@ export class InHand {
   #nak(held: Held, delayMs: number): Promise<void> {
     const payload = nak(delayMs);
     return new Promise((resolve, reject) => {
-      const answer = (): void => resolve();
+      const answer = (): true => {
+        resolve();
+        return true;
+      };
       this.#host.requests.send({ subject: held.reply, payload, nobodyForMs: NAK_NOBODY_MS, answer, fail: reject });
       this.#room();
     });

@@ -1,4 +1,4 @@
-import type { MsgHdrs } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import { BrokerError } from "../../errors.ts";
 import type { Requests } from "./requests.ts";
 
@@ -108,13 +108,8 @@ export class JetStream {
    * @throws BrokerError
    */
   async find<T>(call: string, body?: object): Promise<T | undefined> {
-    const text = await this.#ask(
-      this.subject(call),
-      body === undefined ? "" : JSON.stringify(body),
-      undefined,
-      NO_API_AFTER_MS,
-    );
-    const answer = JSON.parse(text) as T & { error?: ApiError };
+    const payload = body === undefined ? "" : JSON.stringify(body);
+    const answer = await this.#ask<T>(this.subject(call), payload, undefined, NO_API_AFTER_MS);
     if (answer.error === undefined) return answer;
     if (NOT_FOUND.includes(answer.error.err_code)) return undefined;
     throw apiError(call, answer.error);
@@ -129,14 +124,18 @@ export class JetStream {
 
   /** Publishes into a stream; resolves with the message's sequence number once it is stored. */
   async publish(subject: string, payload: Uint8Array | string, headers?: MsgHdrs): Promise<number> {
-    const answer = JSON.parse(await this.#ask(subject, payload, headers)) as { seq: number; error?: ApiError };
+    const answer = await this.#ask<{ readonly seq: number }>(subject, payload, headers);
     if (answer.error !== undefined) throw publishError(answer.error);
     return answer.seq;
   }
 
-  #ask(subject: string, payload: Uint8Array | string, headers?: MsgHdrs, nobodyForMs?: number): Promise<string> {
+  #ask<T>(subject: string, payload: Uint8Array | string, headers?: MsgHdrs, nobodyForMs?: number): Promise<T & Answer> {
     return new Promise((resolve, reject) => {
-      const answer = (message: { string(): string }) => resolve(message.string());
+      const answer = (message: Msg): boolean => {
+        const found = answerOf(message);
+        if (found !== undefined) resolve(found as T & Answer);
+        return found !== undefined;
+      };
       this.requests.send({
         subject,
         payload,
@@ -146,6 +145,23 @@ export class JetStream {
         ...(nobodyForMs === undefined ? {} : { nobodyForMs }),
       });
     });
+  }
+}
+
+/** What every answer of JetStream may say. */
+export interface Answer {
+  readonly error?: ApiError;
+}
+
+/** JetStream's answer to a call or a publish; `undefined` for what somebody else answered. */
+export function answerOf(message: Msg): Answer | undefined {
+  try {
+    const answer = message.json<(Answer & { readonly type?: unknown; readonly stream?: unknown }) | null>();
+    // Calls are answered with a type, publishes with the stream.
+    const whole = answer?.type ?? answer?.stream ?? answer?.error?.code;
+    return whole === undefined || answer === null ? undefined : answer;
+  } catch {
+    return undefined;
   }
 }
 

@@ -40,7 +40,7 @@ export class Link {
 
   /** Whether the server can be reached; what was on the connection may not be restored yet. */
   get connected(): boolean {
-    return this.#connected && !this.connection.isClosed();
+    return this.#connected && !this.connection.isClosed() && !this.connection.isDraining();
   }
 
   /** From here on the end of the connection is wanted. */

@@ -160,7 +160,7 @@ export class Member implements DriverSubscription {
 
   #delivery(message: Msg, held: Held, recalled: Recalled): DriverDelivery {
     const { topic = "" } = this.#host.topology.names.parse(message.subject) ?? {};
-    const { id, key, header, broken } = decodeHeader(message.headers);
+    const { id, key, header, broken } = decodeHeader(message);
     let remembered = recalled.sequence;
     const { attempt, firstFailureAt } = recalled;
     const note = (sequence: number): void => {

@@ -1,4 +1,4 @@
-import type { MsgHdrs } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import type { DeadLetterOrigin, Header, Publication } from "../../driver.ts";
 import type { NatsClient } from "./client.ts";
 
@@ -67,9 +67,30 @@ export function nativeBytes(native: MsgHdrs): number {
   return native.toString().length;
 }
 
-/** Reads the native headers of a message. What cannot be read is said, not thrown. */
-export function decodeHeader(native: MsgHdrs | undefined): NativeMessage {
-  if (native === undefined) return NOTHING;
+/**
+ * Reads the native headers of a message. What cannot be read is said, not thrown: the client reads headers when they are
+ * asked for, and throws at what it would not have written.
+ */
+export function decodeHeader(message: { readonly headers?: MsgHdrs | undefined }): NativeMessage {
+  try {
+    const native = message.headers;
+    return native === undefined ? NOTHING : decode(native);
+  } catch (error) {
+    return { ...NOTHING, broken: `its native headers cannot be read: ${(error as Error).message}` };
+  }
+}
+
+/** A message's native headers, where the client can read them. */
+export function readableHeaders(message: Msg): MsgHdrs | undefined {
+  try {
+    return message.headers;
+  } catch {
+    // Not from the server, and not from Tidings: whoever asks here wants nothing of anybody else.
+    return undefined;
+  }
+}
+
+function decode(native: MsgHdrs): NativeMessage {
   let id: string | undefined;
   let key: string | undefined;
   let header: string | undefined;
@@ -81,17 +102,12 @@ export function decodeHeader(native: MsgHdrs | undefined): NativeMessage {
     else if (name === NATIVE_HEADERS.header) header = values[0];
     else if (name === NATIVE_HEADERS.origin) origin = values[0];
   }
-  try {
-    return {
-      id: id ? decodeTag(id) : undefined,
-      key: key ? decodeTag(key) : undefined,
-      header: header ? strings(JSON.parse(header)) : EMPTY,
-      origin: origin ? (JSON.parse(origin) as DeadLetterOrigin) : undefined,
-    };
-  } catch (error) {
-    const broken = `its native headers cannot be read: ${(error as Error).message}`;
-    return { id: undefined, key: undefined, header: EMPTY, origin: undefined, broken };
-  }
+  return {
+    id: id ? decodeTag(id) : undefined,
+    key: key ? decodeTag(key) : undefined,
+    header: header ? strings(JSON.parse(header)) : EMPTY,
+    origin: origin ? (JSON.parse(origin) as DeadLetterOrigin) : undefined,
+  };
 }
 
 /** JSON with every character beyond ASCII escaped. */

@@ -3,7 +3,7 @@ import type { DriverContext, Publication } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
 import { isDeadLetterTopic } from "../../topics.ts";
 import type { NatsClient } from "./client.ts";
-import { type ApiError, publishError } from "./jetstream.ts";
+import { answerOf, publishError } from "./jetstream.ts";
 import { bytesBeyond, encodeHeader } from "./native-header.ts";
 import { Recent } from "./recent.ts";
 import type { Request, Requests } from "./requests.ts";
@@ -89,8 +89,9 @@ export class Publisher {
       payload,
       headers,
       answer: (message) => {
-        const error = errorOf(message);
-        if (error !== undefined) this.#context.onError(publishError(error));
+        const answer = answerOf(message);
+        if (answer?.error !== undefined) this.#context.onError(publishError(answer.error));
+        return answer !== undefined;
       },
       fail: (error) => this.#context.onError(error),
     }));
@@ -153,17 +154,15 @@ class Write implements Request {
     this.#sending = sending;
   }
 
-  answer(message: Msg): void {
-    const error = errorOf(message);
-    if (error === undefined) this.#publisher.stored(this.#sending, this);
-    else this.fail(publishError(error, this.#sending.publication.topic));
+  answer(message: Msg): boolean {
+    const answer = answerOf(message);
+    if (answer === undefined) return false;
+    if (answer.error === undefined) this.#publisher.stored(this.#sending, this);
+    else this.fail(publishError(answer.error, this.#sending.publication.topic));
+    return true;
   }
 
   fail(error: BrokerError): void {
     this.#publisher.failed(this.#sending, error);
   }
-}
-
-function errorOf(message: Msg): ApiError | undefined {
-  return message.json<{ error?: ApiError }>().error;
 }

@@ -2,6 +2,7 @@ import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node"
 import type { Clock } from "../../internal/clock.ts";
 import type { NatsClient } from "./client.ts";
 import { NANOS_PER_MS } from "./jetstream.ts";
+import { readableHeaders } from "./native-header.ts";
 
 /** How long a pull waits at the server, in milliseconds. */
 const PULL_EXPIRES_MS = 15_000;
@@ -98,12 +99,14 @@ export class Pulls {
       this.#hooks.message(message, late);
       return;
     }
-    if (late || message.headers === undefined) return;
+    const headers = readableHeaders(message);
+    // Of somebody who listens in, if it has no status.
+    if (late || headers === undefined || headers.code === 0) return;
     const token = message.subject.slice(inbox.length + 1);
-    const left = message.headers.get("Nats-Pending-Messages");
+    const left = headers.get("Nats-Pending-Messages");
     this.#open.delete(token);
-    if (message.headers.code === 100) return;
-    if (left === "" || message.headers.code !== 408) return this.#hooks.lost();
+    if (headers.code === 100) return;
+    if (left === "" || headers.code !== 408) return this.#hooks.lost();
     this.due = Math.max(0, this.due - Number(left));
     this.#hooks.ended();
   }

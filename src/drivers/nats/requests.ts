@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../../internal/clock.ts";
 import { type Deferred, deferred } from "../../internal/deferred.ts";
 import { Deque } from "../../internal/deque.ts";
 import type { NatsClient } from "./client.ts";
+import { readableHeaders } from "./native-header.ts";
 
 /** How many requests, and bytes of them, may be unanswered at once; the rest waits its turn. */
 const WINDOW_REQUESTS = 1_024;
@@ -23,7 +24,8 @@ export interface Request {
   readonly headers?: MsgHdrs | undefined;
   /** How long nobody may answer for it, in milliseconds. Default as long as for an answer. */
   readonly nobodyForMs?: number;
-  answer(message: Msg): void;
+  /** Takes an answer. Returns whether it is the server's: whoever hears the subject may answer too, and is not heard. */
+  answer(message: Msg): boolean;
   fail(error: BrokerError): void;
 }
 
@@ -160,13 +162,13 @@ export class Requests {
   #answered(message: Msg): void {
     const token = message.subject.slice(this.#inbox.length + 1);
     this.#answeredAt = this.#clock.now();
-    if (message.headers?.code !== 503 || message.data.byteLength > 0) {
-      this.#take(token)?.answer(message);
+    const pending = this.#unanswered.get(token);
+    if (pending === undefined) return;
+    if (message.data.byteLength > 0 || readableHeaders(message)?.code !== 503) {
+      if (pending.request.answer(message)) this.#take(token);
       this.#fill();
       return;
     }
-    const pending = this.#unanswered.get(token);
-    if (pending === undefined) return;
     const now = this.#clock.now();
     pending.nobodySince ??= now;
     if (now - pending.nobodySince >= (pending.request.nobodyForMs ?? GIVE_UP_AFTER_MS)) {
