@@ -108,6 +108,31 @@ describeWithEngine(
       await Promise.all([publisher.disconnect(), other.disconnect()]);
     }, 60_000);
 
+    test("a message whose holder is gone waits for an excuse without leaving anything behind", async () => {
+      const { open, prefix } = setUp();
+      const warnings: string[] = [];
+      const warned = ({ name }: Error) => void warnings.push(name);
+      process.on("warning", warned);
+      const [publisher, member] = [await open(), await open()];
+      await publisher.createQueue("orders.created", "billing");
+      await publisher.publish("orders.created", { body: "one" });
+      const connection = await connect(engine.url);
+      const channel = await connection.createChannel();
+      await channel.get(`${prefix}.queue:orders.created:billing`);
+      await connection.close();
+      const attempts: number[] = [];
+      await member.subscribe("orders.created", ({ attempt }) => void attempts.push(attempt), { queue: "billing" });
+      // Each of them writes an excuse, but of another queue.
+      for (let number = 0; number < 15; number += 1) {
+        const leaving = await member.subscribe("orders.paid", () => {}, { queue: `queue-${number}` });
+        await leaving.unsubscribe();
+      }
+      await vi.waitFor(() => expect(attempts).toEqual([2]), WAIT);
+      await Promise.all([publisher.disconnect(), member.disconnect()]);
+      process.off("warning", warned);
+      expect(warnings).toEqual([]);
+    }, 60_000);
+
     test("and a restart of the server keep queues, messages, retries and dead letters", async () => {
       const { open } = setUp();
       const [publisher, member] = [await open(), await open()];

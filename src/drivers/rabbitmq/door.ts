@@ -14,6 +14,10 @@ export class Door {
   readonly #excuses: Excuses;
   readonly #signal: AbortSignal;
   readonly #onError: (error: unknown) => void;
+  /** How many messages have come. */
+  #arrived = 0;
+  /** How many had come when the excuses were last looked up. */
+  #lookedUp = 0;
   #line: Promise<void> | undefined;
 
   /** @param signal ends all waiting: the subscription is closing. */
@@ -27,19 +31,25 @@ export class Door {
   /** Calls `enter` with the message, at once where nothing is to be found out. */
   enter(received: Received, enter: Enter): void {
     if (this.#line === undefined && this.#unexcused(received) === 0) return enter(0);
-    const line = (this.#line ?? Promise.resolve()).then(() => this.#lookUp(received, enter));
+    this.#arrived += 1;
+    const number = this.#arrived;
+    const line = (this.#line ?? Promise.resolve()).then(() => this.#lookUp(received, number, enter));
     this.#line = line;
     void line.then(() => {
       if (this.#line === line) this.#line = undefined;
     });
   }
 
-  async #lookUp(received: Received, enter: Enter): Promise<void> {
+  async #lookUp(received: Received, number: number, enter: Enter): Promise<void> {
     if (this.#unexcused(received) === 0) return enter(0);
-    try {
-      if (!this.#signal.aborted) await this.#excuses.sync();
-    } catch (error) {
-      this.#onError(error);
+    // One look serves everything that had come before it.
+    if (this.#lookedUp < number && !this.#signal.aborted) {
+      this.#lookedUp = this.#arrived;
+      try {
+        await this.#excuses.sync();
+      } catch (error) {
+        this.#onError(error);
+      }
     }
     if (this.#unexcused(received) === 0) enter(0);
     else void this.#waitAside(received, enter);

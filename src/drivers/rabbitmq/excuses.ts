@@ -1,7 +1,6 @@
-import { randomUUID } from "node:crypto";
 import type { Clock } from "../../internal/clock.ts";
 import { type Deferred, deferred } from "../../internal/deferred.ts";
-import { delay } from "../../internal/wait.ts";
+import { abortable, before } from "../../internal/wait.ts";
 import type { Received } from "./native-message.ts";
 import { StreamLog, type StreamLogHost } from "./stream-log.ts";
 
@@ -17,6 +16,14 @@ const CLOCKS_MS = 5_000;
 /** What tells how often a copy came back. */
 export type Returned = Pick<Received, "publishedAt" | "returns">;
 
+/** A message that waits for an excuse. */
+interface Waiter {
+  readonly queue: string;
+  readonly returned: Returned;
+  /** Resolves when all its returns are excused. */
+  readonly excused: Deferred<void>;
+}
+
 /**
  * Tells a message that came back from a process that lives from one that its process died with. RabbitMQ counts both alike
  * (`x-delivery-count`), and also what it had only sent ahead: a member that leaves, or was cut off and is back, writes an
@@ -28,11 +35,7 @@ export class Excuses {
   readonly #clock: Clock;
   /** When members left or were cut off, by queue. */
   readonly #excuses = new Map<string, number[]>();
-  /** Entries of this process, which it knows already when it reads them. */
-  readonly #own = new Set<string>();
-  readonly #stopped = new AbortController();
-  /** Who waits for an entry. */
-  readonly #readers = new Set<Deferred<void>>();
+  readonly #waiters = new Set<Waiter>();
 
   constructor(host: Omit<StreamLogHost, "kind" | "onEntry">, clock: Clock) {
     this.#clock = clock;
@@ -41,11 +44,7 @@ export class Excuses {
 
   /** A member of a queue has left, or was cut off and lives: resolves when everybody can know. */
   async write(queue: string): Promise<void> {
-    const nonce = randomUUID();
-    const at = this.#clock.now();
-    this.#note(queue, at);
-    this.#own.add(nonce);
-    await this.#log.append({ queue, at, nonce });
+    await this.#log.append({ queue, at: this.#clock.now() });
   }
 
   /** How many of the returns of a copy nobody has excused, as far as this process has read. */
@@ -65,38 +64,30 @@ export class Excuses {
    * @param signal ends the waiting; what is not excused by then counts.
    */
   async deaths(queue: string, returned: Returned, signal: AbortSignal): Promise<number> {
-    const either = AbortSignal.any([signal, this.#stopped.signal]);
-    const deadlineAt = this.#clock.now() + GRACE_MS;
-    for (;;) {
-      const left = this.unexcused(queue, returned);
-      if (left === 0 || either.aborted || this.#clock.now() >= deadlineAt) return left;
-      const news = deferred<void>();
-      this.#readers.add(news);
+    if (this.unexcused(queue, returned) > 0 && !signal.aborted) {
+      const waiter: Waiter = { queue, returned, excused: deferred() };
+      this.#waiters.add(waiter);
+      // Many messages may wait at once: each listens to a signal of its own.
+      const own = AbortSignal.any([signal]);
       try {
-        await Promise.race([news.promise, delay(this.#clock, deadlineAt - this.#clock.now(), either)]);
+        await before(this.#clock, this.#clock.now() + GRACE_MS, abortable(waiter.excused.promise, own));
       } catch (error) {
-        if (!either.aborted) throw error;
+        if (!own.aborted) throw error;
       } finally {
-        this.#readers.delete(news);
+        this.#waiters.delete(waiter);
+        waiter.excused.resolve();
       }
     }
+    return this.unexcused(queue, returned);
   }
 
-  /** Ends all waiting. */
-  stop(): void {
-    this.#stopped.abort();
-  }
-
-  #read({ queue, at, nonce }: Record<string, unknown>): void {
-    if (typeof nonce === "string" && this.#own.delete(nonce)) return;
-    if (typeof queue === "string" && typeof at === "number") this.#note(queue, at);
-  }
-
-  #note(queue: string, at: number): void {
+  #read({ queue, at }: Record<string, unknown>): void {
+    if (typeof queue !== "string" || typeof at !== "number") return;
     const excuses = this.#excuses.get(queue) ?? [];
     excuses.push(at);
     if (excuses.length > MAX_REMEMBERED) excuses.shift();
     this.#excuses.set(queue, excuses);
-    for (const reader of this.#readers) reader.resolve();
+    for (const waiter of this.#waiters)
+      if (waiter.queue === queue && this.unexcused(queue, waiter.returned) === 0) waiter.excused.resolve();
   }
 }

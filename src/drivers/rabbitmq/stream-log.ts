@@ -57,14 +57,12 @@ export class StreamLog {
       this.#reading = this.#read(topology, session);
     }
     await this.#reading;
+    if (this.#readingOn !== session) throw cut();
     const marker = randomUUID();
     const seen = deferred<void>();
     this.#markers.set(marker, seen);
-    const cut = session.ended.then(() => {
-      throw new BrokerError("ERR_CONNECTION_LOST", "The connection to RabbitMQ broke.", { driver: "rabbitmq" });
-    });
     try {
-      await Promise.race([Promise.all([this.append({ marker }), seen.promise]), cut]);
+      await Promise.all([this.append({ marker }), seen.promise]);
     } finally {
       this.#markers.delete(marker);
     }
@@ -81,6 +79,7 @@ export class StreamLog {
     const channel = await session.channel();
     channel.once("close", () => {
       if (this.#readingOn === session) this.#readingOn = undefined;
+      for (const marker of this.#markers.values()) marker.reject(cut());
     });
     try {
       await channel.prefetch(PREFETCH);
@@ -114,6 +113,10 @@ export class StreamLog {
     if (typeof entry["marker"] === "string") this.#markers.get(entry["marker"])?.resolve();
     this.#host.onEntry(entry, message.content.byteLength);
   }
+}
+
+function cut(): BrokerError {
+  return new BrokerError("ERR_CONNECTION_LOST", "The connection to RabbitMQ broke.", { driver: "rabbitmq" });
 }
 
 /** Somebody else's message in the stream is an entry that says nothing. */
