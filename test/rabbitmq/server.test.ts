@@ -66,6 +66,27 @@ describeWithEngine(
       expect(said(failure)).not.toMatch(new RegExp(PASSWORD));
     });
 
+    test("that does not let the user read is ERR_AUTHENTICATION, once, and leaves no subscription behind", async () => {
+      const { name, url } = await engine.createVhost("unreadable");
+      await engine.setPermissions(name, "limited", { read: "^tidings(\\.back|\\.gone)?$" });
+      const errors: unknown[] = [];
+      const broker = createBroker(at(url), { logger: silentLogger, onError: (error) => errors.push(error) });
+      await broker.connect();
+      await expect(broker.subscribe("a.b", () => {})).rejects.toMatchObject({
+        code: "ERR_AUTHENTICATION",
+        message: expect.stringMatching(/tidings\.broadcast/),
+      });
+      await engine.setPermissions(name, "limited");
+      const seen: string[] = [];
+      await broker.subscribe("a.b", (delivery) => void seen.push(delivery.text()));
+      await broker.publish("a.b", { body: "readable" });
+      await vi.waitFor(() => expect(seen).toEqual(["readable"]));
+      const consumed = (await engine.ctl("list_consumers", "-p", name, "queue_name")).match(/tidings\.broadcast/g);
+      expect(consumed).toHaveLength(1);
+      expect(errors).toEqual([]);
+      await broker.disconnect();
+    });
+
     test("with a queue of other arguments is ERR_INVALID_OPTION that names the difference", async () => {
       const connection = await connect(engine.url);
       await (await connection.createChannel()).assertQueue("odd-queue.queue:a.b:q", { durable: true });

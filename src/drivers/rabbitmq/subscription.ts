@@ -2,6 +2,7 @@ import type { ConsumeMessage } from "amqplib";
 import type { DriverSubscription, SubscribeRequest } from "../../driver.ts";
 import { wrapError } from "../../errors.ts";
 import { delay } from "../../internal/wait.ts";
+import { classifyOperation } from "./classify.ts";
 import type { Feed } from "./held-message.ts";
 import { Intake, type IntakeParts } from "./intake.ts";
 import { closeChannel, type Session } from "./session.ts";
@@ -68,10 +69,11 @@ export class RabbitmqSubscription implements DriverSubscription {
       await channel.prefetch(prefetch);
       this.#feed = feed;
       ({ consumerTag: feed.tag } = await channel.consume(source.queue, (message) => this.#take(feed, message)));
+      if (!feed.alive) throw new Error("the channel closed as soon as it was consumed from");
     } catch (error) {
       feed.alive = false;
       await closeChannel(channel);
-      throw error;
+      throw classifyOperation(error, `the queue ${JSON.stringify(source.queue)}`);
     }
     if (this.#stopping.signal.aborted) await this.#cancel(feed);
   }
@@ -139,7 +141,8 @@ export class RabbitmqSubscription implements DriverSubscription {
     if (!feed.alive) return;
     feed.alive = false;
     this.#cuts += 1;
-    if (this.#feed !== feed) return;
+    // One that has not begun to consume is its caller's to try again.
+    if (this.#feed !== feed || feed.tag === "") return;
     // A connection that ends closes its channels first: then restoring is not this subscription's to begin.
     queueMicrotask(() => {
       if (feed.session.alive && !this.#stopping.signal.aborted) void this.#restore(feed.session);
