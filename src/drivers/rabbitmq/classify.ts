@@ -50,6 +50,10 @@ export function classifyConnect(error: unknown, address: string): BrokerError {
     return new BrokerError("ERR_AUTHENTICATION", `RabbitMQ at ${address} has no certificate to trust: ${message}`, {
       driver,
     });
+  if (isOwnCertificateRefused(error))
+    return new BrokerError("ERR_AUTHENTICATION", `RabbitMQ at ${address} refused this client's certificate.`, {
+      driver,
+    });
   const reason = reasonOf(error, message);
   return new BrokerError("ERR_CONNECT_FAILED", `RabbitMQ at ${address} cannot be reached: ${reason}`, { driver });
 }
@@ -65,6 +69,12 @@ function reasonOf(error: unknown, message: string): string {
 function isCertificateProblem(error: unknown): boolean {
   const code = String((error as { code?: unknown }).code ?? "");
   return /^(?:ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_)/.test(code);
+}
+
+/** The server's TLS alerts, as OpenSSL names them. */
+function isOwnCertificateRefused(error: unknown): boolean {
+  const code = String((error as { code?: unknown }).code ?? "");
+  return /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(code);
 }
 
 function plain(message: string): string {
