@@ -1,3 +1,4 @@
+import { connect } from "amqplib";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { BrokerOptions } from "../../src/broker-options.ts";
 import { createBroker } from "../../src/create-broker.ts";
@@ -172,6 +173,20 @@ describeWithEngine(
         await broker.publish("a.b", { body: "after" });
         expect(seen).toContain("after");
       }, WAIT);
+      await broker.disconnect();
+    }, 60_000);
+
+    test("an exchange that is removed behind the driver's back is made again, with its bindings", async () => {
+      const { open, prefix } = setUp();
+      const broker = await open();
+      const seen = new Set<string>();
+      await broker.subscribe("a.b", (delivery) => void seen.add(`queue ${delivery.text()}`), { queue: "q" });
+      await broker.subscribe("a.>", (delivery) => void seen.add(`broadcast ${delivery.text()}`));
+      const connection = await connect(engine.url);
+      await (await connection.createChannel()).deleteExchange(prefix);
+      await connection.close();
+      await broker.publish("a.b", { body: "after" });
+      await vi.waitFor(() => expect([...seen].sort()).toEqual(["broadcast after", "queue after"]), WAIT);
       await broker.disconnect();
     }, 60_000);
 

@@ -165,7 +165,6 @@ export class RabbitmqBroker {
     const error = new BrokerError("ERR_NOT_CONNECTED", "The broker was closed before RabbitMQ confirmed the message.", {
       driver: "rabbitmq",
     });
-    this.#excuses.stop();
     const session = this.#link.stop();
     this.#window.close(error);
     const { clock } = this.#context;
@@ -186,6 +185,7 @@ export class RabbitmqBroker {
     await this.#window.attach(session);
     this.#newest = session;
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.reattach(session)));
+    this.#window.resume();
   }
 
   #topologyOf(session: Session): Topology {
@@ -229,7 +229,7 @@ export class RabbitmqBroker {
     this.#window.send({
       exchange,
       routingKey: key,
-      message: encode({ ...contentOf(publication), attempt: 1, firstFailureAt: undefined }, false),
+      message: encode(publication, false),
       // A dead letter that is not confirmed leaves its message where it is: sending it again would make two.
       resend: origin === undefined,
       confirm: (state: Routed) => {
@@ -246,17 +246,6 @@ export class RabbitmqBroker {
     for (const { queue, unsettled } of this.#subscriptions) holdings.set(queue, (holdings.get(queue) ?? 0) + unsettled);
     return holdings;
   }
-}
-
-function contentOf({
-  topic,
-  id,
-  key,
-  header,
-  body,
-  origin,
-}: Publication): Omit<Publication, "confirm" | "fail" | "bytes" | "mandatory"> {
-  return { topic, id, key, header, body, origin };
 }
 
 function unwanted(topic: string): BrokerError {

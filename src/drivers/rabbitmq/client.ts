@@ -6,7 +6,7 @@ const RANGE = "^2.3.1";
 
 /** What the driver uses of the client package. */
 export interface Client {
-  connect(server: Options.Connect, socket: SocketOptions): Promise<ChannelModel>;
+  connect(server: Options.Connect, socket: SocketOptions & { readonly highWaterMark: number }): Promise<ChannelModel>;
 }
 
 /**

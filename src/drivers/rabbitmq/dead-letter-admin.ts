@@ -79,8 +79,6 @@ export class RabbitmqDeadLetters implements DeadLetterAdmin {
       header: withoutDeadLetterHeader(received.header),
       body: received.body,
       origin: undefined,
-      attempt: 1,
-      firstFailureAt: undefined,
     });
     return state === "stored";
   }

@@ -48,12 +48,15 @@ export class HeldMessage {
 
   ack(): void {
     this.#feed.held.delete(this);
+    this.#feed.session.gather();
     this.#feed.channel.ack(this.#message);
   }
 
   /** Gives it back to the queue, where it keeps its place. */
   giveBack(): void {
     this.#feed.held.delete(this);
-    if (this.#feed.alive) this.#feed.channel.nack(this.#message, false, true);
+    if (!this.#feed.alive) return;
+    this.#feed.session.gather();
+    this.#feed.channel.nack(this.#message, false, true);
   }
 }

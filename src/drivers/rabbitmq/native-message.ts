@@ -45,12 +45,15 @@ export interface Content {
   readonly header: Header;
   readonly body: Uint8Array;
   readonly origin: DeadLetterOrigin | undefined;
-  readonly attempt: number;
-  readonly firstFailureAt: number | undefined;
+  /** Default 1. */
+  readonly attempt?: number | undefined;
+  readonly firstFailureAt?: number | undefined;
 }
 
 /** A message as it came from a queue. */
 export interface Received extends Content {
+  readonly attempt: number;
+  readonly firstFailureAt: number | undefined;
   readonly copy: string;
   /** When the copy was published, in milliseconds since the epoch; 0 where nobody knows. */
   readonly publishedAt: number;
@@ -88,7 +91,7 @@ let copies = 0;
  */
 export function encode(content: Content, named: boolean, extra: Readonly<Record<string, number>> = {}): NativeMessage {
   const copy = nextCopy();
-  const { id, key, origin, attempt, firstFailureAt } = content;
+  const { id, key, origin, attempt = 1, firstFailureAt } = content;
   const headers: Record<string, unknown> = { ...extra, [FIELD.copy]: copy };
   const shortId = Buffer.byteLength(id) <= MAX_SHORT_BYTES;
   if (!shortId) headers[FIELD.id] = id;

@@ -2,6 +2,7 @@ import type { ConfirmChannel } from "amqplib";
 import { BrokerError, describeError } from "../../errors.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
+import { NOT_FOUND, replyCode } from "./classify.ts";
 import { FIELD, type NativeMessage } from "./native-message.ts";
 import { closeChannel, type Session } from "./session.ts";
 
@@ -32,8 +33,12 @@ export interface Sending {
   fail(error: BrokerError): void;
 }
 
-interface InFlight extends Sending {
+/** A message between `send` and its answer. */
+interface InFlight {
+  readonly sending: Sending;
+  /** It came back: no queue wants it. */
   returned: boolean;
+  /** How many channels have broken with it. */
   channels: number;
 }
 
@@ -50,6 +55,8 @@ export class PublishWindow {
   readonly #sent = new Map<string, InFlight>();
   #bytes = 0;
   #channel: ConfirmChannel | undefined;
+  /** Whether everything may be sent, not only what restoring a connection needs. */
+  #resumed = false;
   #session: Session | undefined;
   /** Runs while something waits for its confirm. */
   #watch: Timer | undefined;
@@ -69,7 +76,9 @@ export class PublishWindow {
 
   /** Sends a message, or keeps it until there is room or a connection. */
   send(sending: Sending): void {
-    this.#waiting.push(Object.assign(sending, { returned: false, channels: 0 }));
+    const message: InFlight = { sending, returned: false, channels: 0 };
+    if (!this.#resumed && !sending.resend && this.#channel !== undefined) return this.#write(this.#channel, message);
+    this.#waiting.push(message);
     this.#pump();
   }
 
@@ -80,13 +89,13 @@ export class PublishWindow {
     });
   }
 
-  /** Begins on a connection, with what an earlier one left unconfirmed. */
+  /** Begins on a connection, for now only with what must not be sent again: restoring the rest needs it. */
   async attach(session: Session): Promise<void> {
     const channel = await session.confirmChannel();
     channel.on("return", ({ properties }) => {
       const copy = (properties.headers as Record<string, unknown> | undefined)?.[FIELD.copy];
-      const sending = this.#sent.get(String(copy));
-      if (sending !== undefined) sending.returned = true;
+      const message = this.#sent.get(String(copy));
+      if (message !== undefined) message.returned = true;
     });
     let cause: unknown;
     channel.on("error", (error) => {
@@ -97,21 +106,27 @@ export class PublishWindow {
     });
     this.#channel = channel;
     this.#session = session;
+  }
+
+  /** Everything is on the connection again: sends what an earlier one left unconfirmed, and what has come since. */
+  resume(): void {
+    this.#resumed = true;
     this.#pump();
   }
 
   /** The connection is gone: what must not be sent again fails, the rest waits for the next one. */
   detach(error: BrokerError): void {
     this.#channel = undefined;
+    this.#resumed = false;
     this.#takeBack(undefined);
-    for (const sending of this.#waiting.remove(({ resend }) => !resend)) sending.fail(error);
+    for (const { sending } of this.#waiting.remove(({ sending: { resend } }) => !resend)) sending.fail(error);
   }
 
   /** Fails everything that is not answered. */
   close(error: BrokerError): void {
     this.#channel = undefined;
     this.#takeBack(undefined);
-    for (const sending of this.#waiting.drain()) sending.fail(error);
+    for (const { sending } of this.#waiting.drain()) sending.fail(error);
   }
 
   /** Goes on on another channel of the same connection. */
@@ -119,10 +134,17 @@ export class PublishWindow {
     this.#channel = undefined;
     this.#takeBack(cause);
     if (!session.alive) return;
-    this.attach(session).catch((error: unknown) => {
-      // Where the connection has ended too, the next one attaches.
-      if (session.alive) this.#onError(lost(error));
-    });
+    // An exchange is gone, and with it every binding: the next connection makes all of it anew.
+    if (replyCode(cause) === NOT_FOUND) return session.destroy();
+    this.attach(session).then(
+      () => this.#pump(),
+      (error: unknown) => {
+        // Where the connection has ended too, the next one attaches; where it has not, it must.
+        if (!session.alive) return;
+        this.#onError(lost(error));
+        session.destroy();
+      },
+    );
   }
 
   #watchConfirms(): void {
@@ -151,54 +173,57 @@ export class PublishWindow {
     this.#sent.clear();
     this.#bytes = 0;
     this.#rest();
-    for (const sending of back.reverse()) {
-      sending.returned = false;
-      if (cause !== undefined) sending.channels += 1;
-      if (sending.channels < MAX_CHANNELS) this.#waiting.unshift(sending);
-      else sending.fail(refused(cause));
+    for (const message of back.reverse()) {
+      message.returned = false;
+      if (cause !== undefined) message.channels += 1;
+      if (message.channels < MAX_CHANNELS) this.#waiting.unshift(message);
+      else message.sending.fail(refused(cause));
     }
   }
 
   #pump(): void {
-    while (this.#channel !== undefined && this.#sent.size < this.#max && this.#bytes < MAX_BYTES) {
-      const sending = this.#waiting.shift();
-      if (sending === undefined) return;
-      this.#write(this.#channel, sending);
+    while (this.#resumed && this.#channel !== undefined && this.#sent.size < this.#max && this.#bytes < MAX_BYTES) {
+      const message = this.#waiting.shift();
+      if (message === undefined) return;
+      this.#write(this.#channel, message);
     }
   }
 
-  #write(channel: ConfirmChannel, sending: InFlight): void {
-    const { copy, content, options } = sending.message;
-    this.#sent.set(copy, sending);
+  #write(channel: ConfirmChannel, inFlight: InFlight): void {
+    const { exchange, routingKey, message } = inFlight.sending;
+    const { copy, content, options } = message;
+    this.#sent.set(copy, inFlight);
     this.#bytes += content.byteLength;
     this.#watchConfirms();
+    this.#session?.gather();
     try {
-      channel.publish(sending.exchange, sending.routingKey, content, options, (error: unknown) =>
-        this.#answered(channel, sending, error),
+      channel.publish(exchange, routingKey, content, options, (error: unknown) =>
+        this.#answered(channel, inFlight, error),
       );
     } catch (error) {
       // The client throws for a message that it cannot write, and for a channel that has just ended; then its end takes it back.
-      if (error instanceof RangeError || error instanceof TypeError) this.#done(sending, refused(error));
+      if (error instanceof RangeError || error instanceof TypeError) this.#done(inFlight, refused(error));
     }
   }
 
-  #answered(channel: ConfirmChannel, sending: InFlight, error: unknown): void {
+  #answered(channel: ConfirmChannel, inFlight: InFlight, error: unknown): void {
     // A channel that ended answers everything with an error: taking it back, or not, is decided elsewhere.
-    if (this.#channel !== channel || this.#sent.get(sending.message.copy) !== sending) return;
+    if (this.#channel !== channel || this.#sent.get(inFlight.sending.message.copy) !== inFlight) return;
     this.#confirms += 1;
     if (error === null) {
       this.#stallMs = STALL_MS;
-      this.#done(sending, undefined);
-    } else if (describeError(error) === "message nacked") this.#done(sending, refused(error));
+      this.#done(inFlight, undefined);
+    } else if (describeError(error) === "message nacked") this.#done(inFlight, refused(error));
     else return;
     this.#pump();
   }
 
-  #done(sending: InFlight, error: BrokerError | undefined): void {
-    if (this.#sent.delete(sending.message.copy)) this.#bytes -= sending.message.content.byteLength;
+  #done({ sending, returned }: InFlight, error: BrokerError | undefined): void {
+    const { copy, content } = sending.message;
+    if (this.#sent.delete(copy)) this.#bytes -= content.byteLength;
     if (this.#sent.size === 0) this.#rest();
     if (error !== undefined) sending.fail(error);
-    else sending.confirm(sending.returned ? "unrouted" : "stored");
+    else sending.confirm(returned ? "unrouted" : "stored");
   }
 }
 
@@ -212,8 +237,12 @@ function refused(cause: unknown): BrokerError {
 }
 
 function lost(cause: unknown): BrokerError {
-  return new BrokerError("ERR_CONNECTION_LOST", "The publishing channel broke and could not be opened again.", {
-    driver: "rabbitmq",
-    cause,
-  });
+  return new BrokerError(
+    "ERR_CONNECTION_LOST",
+    "The publishing channel broke and could not be opened again: the connection is restored.",
+    {
+      driver: "rabbitmq",
+      cause,
+    },
+  );
 }

@@ -10,6 +10,9 @@ import type { Settings } from "./options.ts";
 /** The oldest server with what the driver needs: time to live, and dead-lettering with confirms, on quorum queues. */
 const OLDEST = [3, 10] as const;
 
+/** How much is handed to the socket before the client waits for it to drain, in bytes: what {@link Session.gather} gathers at most. */
+const WRITE_BYTES = 256 * 1024;
+
 /** One connection, from its opening to its end. What is lost with it is restored on the next one. */
 export class Session {
   readonly model: ChannelModel;
@@ -19,6 +22,9 @@ export class Session {
   readonly ended: Promise<Error | undefined>;
   #alive = true;
   #blocked = false;
+  #gathering = false;
+  /** Somebody has written since the gathering began. */
+  #wanted = false;
 
   private constructor(model: ChannelModel) {
     this.model = model;
@@ -64,6 +70,7 @@ export class Session {
           noDelay: true,
           keepAlive: true,
           timeout: timeoutMs,
+          highWaterMark: WRITE_BYTES,
           clientProperties: { product: "tidings", connection_name: `tidings ${process.pid}` },
         },
       );
@@ -88,6 +95,30 @@ export class Session {
   /** Whether the server, short of memory or disk, takes no publishes for now. */
   get blocked(): boolean {
     return this.#blocked;
+  }
+
+  /**
+   * Lets what is written from now on, until the event loop has come round, go out in one write: the client writes each message
+   * and each ack by itself, and the system calls would cost more than all the rest.
+   */
+  gather(): void {
+    this.#wanted = true;
+    if (!this.#gathering && this.#alive) this.#gather();
+  }
+
+  #gather(): void {
+    const socket = this.#socket;
+    this.#wanted = false;
+    this.#gathering = true;
+    socket.cork();
+    // The client hands its frames to the socket in a later phase of the round in which they are written.
+    setImmediate(() =>
+      setImmediate(() => {
+        socket.uncork();
+        this.#gathering = false;
+        if (this.#wanted) this.gather();
+      }),
+    );
   }
 
   /** A channel; its owner watches its end. */
@@ -141,8 +172,11 @@ export class Session {
 
   /** Ends the connection at once. */
   destroy(): void {
-    const { stream } = this.model.connection as unknown as { stream: Socket };
-    stream.destroy(new Error("the connection was given up"));
+    this.#socket.destroy(new Error("the connection was given up"));
+  }
+
+  get #socket(): Socket {
+    return (this.model.connection as unknown as { stream: Socket }).stream;
   }
 
   async #open<C>(create: () => Promise<C>): Promise<C> {
