@@ -1,4 +1,4 @@
-import type { Dead } from "./driver.ts";
+import type { Dead, DeadLetter } from "./driver.ts";
 import type { Header } from "./message.ts";
 
 /** The headers that a dead letter has beside the message's own. Times are ISO 8601. */
@@ -30,6 +30,33 @@ export function deadLetterHeader(
   all[DEAD_LETTER_HEADERS.first] = new Date(dead.firstAt).toISOString();
   all[DEAD_LETTER_HEADERS.last] = new Date(dead.lastAt).toISOString();
   return Object.freeze(all);
+}
+
+/** A dead letter as a driver keeps it: a message on a dead-letter topic, with the added headers. */
+export interface KeptDeadLetter {
+  readonly id: string;
+  /** The dead-letter topic. */
+  readonly topic: string;
+  readonly header: Header;
+  readonly body: Uint8Array;
+  /** When it was kept, in milliseconds since the epoch: what a message that somebody published there by hand failed at. */
+  readonly keptAt: number;
+}
+
+/** What `broker.deadLetters.list()` shows of a dead letter. The body is copied. */
+export function showDeadLetter({ id, topic, header, body, keptAt }: KeptDeadLetter): DeadLetter {
+  const queue = header[DEAD_LETTER_HEADERS.queue];
+  return {
+    id,
+    topic: header[DEAD_LETTER_HEADERS.topic] ?? topic,
+    queue: queue === "" ? undefined : queue,
+    reason: header[DEAD_LETTER_HEADERS.reason] ?? "",
+    attempts: Number(header[DEAD_LETTER_HEADERS.attempts] ?? 0),
+    firstAt: new Date(header[DEAD_LETTER_HEADERS.first] ?? keptAt),
+    lastAt: new Date(header[DEAD_LETTER_HEADERS.last] ?? keptAt),
+    header: withoutDeadLetterHeader(header),
+    body: Uint8Array.prototype.slice.call(body),
+  };
 }
 
 /** The message's own header again. */

@@ -14,12 +14,14 @@ import type { ReceiptState } from "./receipt.ts";
 
 export type { BrokerOptions } from "./broker-options.ts";
 export type { Capabilities } from "./capabilities.ts";
+export { DEAD_LETTER_HEADERS, type KeptDeadLetter, showDeadLetter, withoutDeadLetterHeader } from "./dead-letter.ts";
 export type { ErrorCode, ErrorScope } from "./error-codes.ts";
 export { BrokerError, wrapError } from "./errors.ts";
 export type { Clock, Timer } from "./internal/clock.ts";
 export type { Logger } from "./logger.ts";
 export type { Header } from "./message.ts";
 export type { ReceiptState } from "./receipt.ts";
+export { isDeadLetterTopic, isPattern, matchesTopic } from "./topics.ts";
 
 /**
  * What a driver is: eight required members, and the optional admin members for drivers that keep queues or dead letters.

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
-import { DEAD_LETTER_HEADERS, withoutDeadLetterHeader } from "../dead-letter.ts";
-import type { DeadLetter, DeadLetterAdmin, DeadLetterChoice } from "../driver.ts";
+import { DEAD_LETTER_HEADERS, showDeadLetter, withoutDeadLetterHeader } from "../dead-letter.ts";
+import type { DeadLetterAdmin, DeadLetterChoice } from "../driver.ts";
 import { messageBytes } from "../message.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
@@ -43,7 +43,10 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
       return standing.map((lane) => ({ topic: lane.pattern, messages: lane.size }));
     },
     async list(topic) {
-      return entriesOf(topic, undefined).map((entry) => describe(entry.message));
+      return entriesOf(topic, undefined).map(({ message }) => {
+        const { id, header, body, publishedAt } = message;
+        return showDeadLetter({ id, topic: message.topic, header, body, keptAt: publishedAt });
+      });
     },
     redrive: (topic, choice) =>
       each(entriesOf(topic, choice.id), choice, (entry) => {
@@ -70,20 +73,4 @@ function failedLane(outbox: Outbox, { origin }: OutboxMessage): Lane | undefined
   if (origin === undefined) return undefined;
   const id = origin.queue === undefined ? origin.subscriptionId : queueLaneId(origin.pattern, origin.queue);
   return id === undefined ? undefined : outbox.lanes.get(id);
-}
-
-function describe(message: OutboxMessage): DeadLetter {
-  const { header } = message;
-  const queue = header[DEAD_LETTER_HEADERS.queue];
-  return {
-    id: message.id,
-    topic: header[DEAD_LETTER_HEADERS.topic] ?? message.topic,
-    queue: queue === "" ? undefined : queue,
-    reason: header[DEAD_LETTER_HEADERS.reason] ?? "",
-    attempts: Number(header[DEAD_LETTER_HEADERS.attempts] ?? 0),
-    firstAt: new Date(header[DEAD_LETTER_HEADERS.first] ?? message.publishedAt),
-    lastAt: new Date(header[DEAD_LETTER_HEADERS.last] ?? message.publishedAt),
-    header: withoutDeadLetterHeader(header),
-    body: Uint8Array.prototype.slice.call(message.body),
-  };
 }
