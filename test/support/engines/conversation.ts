@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 
-const ANSWER_DEADLINE_MS = 10_000;
+const ANSWER_DEADLINE_MS = 60_000;
 
 /** A connection on which a probe says something and waits for what it expects. */
 export interface Conversation {

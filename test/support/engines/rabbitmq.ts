@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { probeAmqp } from "./amqp-probe.ts";
 import type { Engine } from "./engine.ts";
 import { engineProcess } from "./engine-process.ts";
@@ -52,7 +52,8 @@ export interface RabbitmqEngine extends Engine {
 export async function startRabbitmq(options: RabbitmqEngineOptions = {}): Promise<RabbitmqEngine> {
   const program = engineProgramPath("rabbitmq");
   return onFreePorts(async () => {
-    const folder = await mkdtemp(join(tmpdir(), "tidings-rabbitmq-"));
+    // The node starts in it: a relative path would mean another folder there than here.
+    const folder = await mkdtemp(resolve(tmpdir(), "tidings-rabbitmq-"));
     const guardian = guard(folder);
     try {
       return await startIn(await rabbitmqNode(program, folder, options), guardian);

@@ -1,20 +1,31 @@
 import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rmdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { isAbsolute, join, relative } from "node:path";
+import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AmqpProbe, probeAmqp } from "../../support/engines/amqp-probe.ts";
 import { testCertificates } from "../../support/engines/certificates.ts";
-import { describeWithEngine } from "../../support/engines/find-engine.ts";
+import { describeWithEngine, engineProgramPath } from "../../support/engines/find-engine.ts";
+import { guard } from "../../support/engines/guardian.ts";
 import { type RabbitmqEngine, startRabbitmq } from "../../support/engines/rabbitmq.ts";
+import { rabbitmqNode } from "../../support/engines/rabbitmq-node.ts";
 
 const START_TIMEOUT_MS = 120_000;
 const CONNECTION_FORCED = 320;
 
 function testsOfRabbitmq(): void {
   let engine: RabbitmqEngine;
+  /** An empty folder, in which everything here runs and which must stay empty. */
+  let empty: string;
+  const home = process.cwd();
 
   const login = (probe: Partial<AmqpProbe> = {}, signal = new AbortController().signal): Promise<void> =>
     probeAmqp({ port: engine.port, user: "guest", password: "guest", vhost: "/", ...probe }, signal);
 
   beforeAll(async () => {
+    empty = await mkdtemp(join(tmpdir(), "tidings-working-directory-"));
+    process.chdir(empty);
     engine = await startRabbitmq();
   }, START_TIMEOUT_MS);
 
@@ -24,7 +35,28 @@ function testsOfRabbitmq(): void {
     const store = /database dir +: (.*)/.exec(engine.log())?.[1] ?? "";
     expect(store).toContain("tidings-rabbitmq-");
     expect(existsSync(store)).toBe(false);
+    process.chdir(home);
+    expect(await readdir(empty)).toEqual([]);
+    await rmdir(empty);
   }, START_TIMEOUT_MS);
+
+  test("is told of no path outside its folder", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tidings-rabbitmq-node-"));
+    const guardian = guard(folder);
+    try {
+      const { mapper, server } = await rabbitmqNode(engineProgramPath("rabbitmq"), folder, {});
+      for (const { env, folder: start } of [mapper, server]) {
+        const paths = Object.entries(env).filter(([name]) => /_BASE$|_FILE$|^HOME$/.test(name));
+        for (const path of [start, ...paths.map(([, value]) => String(value))])
+          expect([path, isAbsolute(path) && !relative(folder, path).startsWith("..")]).toEqual([path, true]);
+      }
+      expect(Object.keys(server.env)).toEqual(
+        expect.arrayContaining(["HOME", "RABBITMQ_MNESIA_BASE", "RABBITMQ_LOG_BASE", "RABBITMQ_ENABLED_PLUGINS_FILE"]),
+      );
+    } finally {
+      await guardian.finish();
+    }
+  });
 
   test("makes vhosts", { timeout: START_TIMEOUT_MS }, async () => {
     const [named, unnamed] = [await engine.createVhost("a/b"), await engine.createVhost()];
