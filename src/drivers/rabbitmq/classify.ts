@@ -71,10 +71,10 @@ function isCertificateProblem(error: unknown): boolean {
   return /^(?:ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_)/.test(code);
 }
 
-/** The server's TLS alerts, as OpenSSL names them. */
+/** By the server's TLS alert, in OpenSSL's words. */
 function isOwnCertificateRefused(error: unknown): boolean {
-  const code = String((error as { code?: unknown }).code ?? "");
-  return /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(code);
+  const reason = String((error as { reason?: unknown }).reason ?? "");
+  return /alert (?:.*certificate|unknown ca|access denied)/.test(reason);
 }
 
 function plain(message: string): string {
