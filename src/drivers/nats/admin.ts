@@ -1,8 +1,15 @@
-import { DEAD_LETTER_HEADERS, withoutDeadLetterHeader } from "../../dead-letter.ts";
-import type { DeadLetter, DeadLetterAdmin, QueueAdmin, QueueInfo } from "../../driver.ts";
+import { DEAD_LETTER_HEADERS, showDeadLetter, withoutDeadLetterHeader } from "../../dead-letter.ts";
+import type {
+  DeadLetter,
+  DeadLetterAdmin,
+  DeadLetterChoice,
+  DeadLetterTopic,
+  QueueAdmin,
+  QueueInfo,
+} from "../../driver.ts";
 import type { Census } from "./census.ts";
 import type { NatsClient } from "./client.ts";
-import type { ConsumerInfo, JetStream, StoredMessage } from "./jetstream.ts";
+import type { ConsumerInfo, JetStream, StoredMessage, StreamInfo } from "./jetstream.ts";
 import { decodeHeader, encodeHeader, type NativeMessage } from "./native-header.ts";
 import { broadcastName, queueName } from "./subjects.ts";
 import { purposeOf, type Topology } from "./topology.ts";
@@ -31,12 +38,17 @@ export function natsQueues(jetstream: JetStream, topology: Topology, census: Cen
 export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topology: Topology): DeadLetterAdmin {
   const { names } = topology;
 
+  const info = (page: object): Promise<StreamInfo> => jetstream.call<StreamInfo>(`STREAM.INFO.${names.dead}`, page);
+
+  /** Those that are there at the call: one that fails again meanwhile is a new one. */
   async function* lettersOf(topic: string, id: string | undefined): AsyncGenerator<Letter> {
-    for (let seq = 1; ; ) {
+    const { last_seq: last } = (await info({})).state;
+    for (let seq = 1; seq <= last; ) {
       const body = { seq, next_by_subj: names.standing(topic) };
       const found = await jetstream.find<{ readonly message: StoredMessage }>(`STREAM.MSG.GET.${names.dead}`, body);
       if (found === undefined) return;
       const { message } = found;
+      if (message.seq > last) return;
       const native = decodeHeader({
         get headers() {
           return parseHeaders(client, message.hdrs);
@@ -52,39 +64,62 @@ export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topolo
     return (await jetstream.find<object>(`STREAM.MSG.DELETE.${names.dead}`, { seq, no_erase: true })) !== undefined;
   }
 
+  /** Does something with each; counts where it was done. Stops where the signal is aborted: the rest stays. */
+  async function each(
+    topic: string,
+    { id, signal, onProgress }: DeadLetterChoice,
+    work: (letter: Letter) => Promise<boolean>,
+  ): Promise<number> {
+    let count = 0;
+    for await (const letter of lettersOf(topic, id)) {
+      if (signal?.aborted) break;
+      if (!(await work(letter))) continue;
+      count += 1;
+      onProgress?.(count);
+    }
+    return count;
+  }
+
   return {
+    async topics() {
+      const topics: DeadLetterTopic[] = [];
+      for (let offset = 0; ; ) {
+        const { state, total = 0 } = await info({ subjects_filter: ">", offset });
+        const subjects = Object.entries(state.subjects ?? {});
+        for (const [subject, messages] of subjects) {
+          const topic = names.parse(subject)?.topic;
+          if (topic !== undefined) topics.push({ topic, messages });
+        }
+        offset += subjects.length;
+        if (subjects.length === 0 || offset >= total) return topics;
+      }
+    },
     async list(topic) {
       const letters: DeadLetter[] = [];
-      for await (const letter of lettersOf(topic, undefined)) letters.push(describe(letter, topic));
+      for await (const letter of lettersOf(topic, undefined)) letters.push(shown(letter, topic));
       return letters;
     },
-    async redrive(topic, { id }) {
-      let count = 0;
+    redrive(topic, choice) {
       const alive = new Map<string, Promise<boolean>>();
       const exists = async (name: string): Promise<boolean> =>
         (await jetstream.find<ConsumerInfo>(`CONSUMER.INFO.${names.messages}.${name}`)) !== undefined;
-      for await (const { message, native, id: own } of lettersOf(topic, id)) {
+      return each(topic, choice, async ({ message, native, id }) => {
         const to = consumerOf(native);
-        if (to === undefined) continue;
+        if (to === undefined) return false;
         const lives = alive.get(to) ?? exists(to);
         alive.set(to, lives);
         // One whose queue or subscription is gone stays to be seen.
-        if (!(await lives)) continue;
+        if (!(await lives)) return false;
         const header = withoutDeadLetterHeader(native.header);
         const from = native.header[DEAD_LETTER_HEADERS.topic] ?? topic;
         // Two who redrive the same dead letter at once send it once.
         const publishId = `redrive-${message.seq}-${message.time}`;
-        const headers = encodeHeader(client, { id: own, key: native.key, header, origin: undefined }, publishId);
+        const headers = encodeHeader(client, { id, key: native.key, header, origin: undefined }, publishId);
         await jetstream.publish(names.topic(from, to), Buffer.from(message.data ?? "", "base64"), headers);
-        if (await remove(message.seq)) count += 1;
-      }
-      return count;
+        return remove(message.seq);
+      });
     },
-    async drop(topic, { id }) {
-      let count = 0;
-      for await (const { message } of lettersOf(topic, id)) if (await remove(message.seq)) count += 1;
-      return count;
-    },
+    drop: (topic, choice) => each(topic, choice, ({ message }) => remove(message.seq)),
   };
 }
 
@@ -100,20 +135,9 @@ function consumerOf({ origin }: NativeMessage): string | undefined {
   return origin?.subscriptionId === undefined ? undefined : broadcastName(origin.subscriptionId);
 }
 
-function describe({ message, native, id }: Letter, topic: string): DeadLetter {
-  const { header } = native;
-  const queue = header[DEAD_LETTER_HEADERS.queue];
-  return {
-    id,
-    topic: header[DEAD_LETTER_HEADERS.topic] ?? topic,
-    queue: queue === "" ? undefined : queue,
-    reason: header[DEAD_LETTER_HEADERS.reason] ?? "",
-    attempts: Number(header[DEAD_LETTER_HEADERS.attempts] ?? 0),
-    firstAt: new Date(header[DEAD_LETTER_HEADERS.first] ?? message.time),
-    lastAt: new Date(header[DEAD_LETTER_HEADERS.last] ?? message.time),
-    header: withoutDeadLetterHeader(header),
-    body: Buffer.from(message.data ?? "", "base64"),
-  };
+function shown({ message, native: { header }, id }: Letter, topic: string): DeadLetter {
+  const body = Buffer.from(message.data ?? "", "base64");
+  return showDeadLetter({ id, topic, header, body, keptAt: Date.parse(message.time) });
 }
 
 async function listConsumers(jetstream: JetStream, stream: string): Promise<ConsumerInfo[]> {

@@ -5,6 +5,13 @@ import type { Requests } from "./requests.ts";
 /** What JetStream's API says of a stream. */
 export interface StreamInfo {
   readonly config: StreamConfig;
+  readonly state: {
+    readonly last_seq: number;
+    /** Messages by subject; there when asked for with `subjects_filter`, in pages. */
+    readonly subjects?: Readonly<Record<string, number>> | null;
+  };
+  /** How many subjects there are, over all pages. */
+  readonly total?: number;
 }
 
 /** The part of a stream's configuration that Tidings sets. */

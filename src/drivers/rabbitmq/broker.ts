@@ -42,6 +42,7 @@ export class RabbitmqBroker {
   readonly #copies: Copies;
   readonly #excuses: Excuses;
   readonly #inquiry: Inquiry;
+  readonly #records: QueueRecords;
   /** The connection that was opened last. */
   #newest: Session | undefined;
   readonly #locks: QueueLocks;
@@ -74,15 +75,11 @@ export class RabbitmqBroker {
     this.#excuses = new Excuses(shared, context.clock);
     this.#inquiry = new Inquiry(names, this.#window, context.clock, () => this.#holdings());
     const locks = this.#locks;
-    this.queues = new RabbitmqQueues({
-      names,
-      locks,
-      persist,
-      inquiry: this.#inquiry,
-      records: new QueueRecords(shared),
-    });
+    this.#records = new QueueRecords(shared);
+    const admin = { names, locks, persist, inquiry: this.#inquiry, records: this.#records };
+    this.queues = new RabbitmqQueues(admin);
     const makeQueue = (pattern: string, queue: string) => this.queues.create(pattern, queue);
-    this.deadLetters = new RabbitmqDeadLetters({ names, locks, persist, copies: this.#copies, makeQueue });
+    this.deadLetters = new RabbitmqDeadLetters({ ...admin, copies: this.#copies, makeQueue });
   }
 
   /** The client's connection. */
@@ -213,6 +210,7 @@ export class RabbitmqBroker {
     const { topic, origin } = publication;
     try {
       const { topology } = await this.#up();
+      await this.#records.addStanding(topic);
       await topology.standingOnce(topic);
       // Whatever became of it since: a dead letter must not be confirmed for the copies alone.
       if (origin !== undefined) await topology.standing(topic);

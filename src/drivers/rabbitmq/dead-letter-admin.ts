@@ -1,11 +1,14 @@
 import type { Channel, GetMessage } from "amqplib";
-import { DEAD_LETTER_HEADERS, withoutDeadLetterHeader } from "../../dead-letter.ts";
-import type { DeadLetter, DeadLetterAdmin } from "../../driver.ts";
+import { DEAD_LETTER_HEADERS, showDeadLetter, withoutDeadLetterHeader } from "../../dead-letter.ts";
+import type { DeadLetter, DeadLetterAdmin, DeadLetterChoice, DeadLetterTopic } from "../../driver.ts";
 import { classifyOperation, NOT_FOUND, replyCode } from "./classify.ts";
 import type { Copies } from "./copies.ts";
+import { countQueues } from "./count-queues.ts";
+import type { Inquiry } from "./inquiry.ts";
 import type { Names } from "./names.ts";
 import { decode, type Received } from "./native-message.ts";
 import type { QueueLocks } from "./queue-locks.ts";
+import type { QueueRecords } from "./queue-records.ts";
 import { closeChannel, type Session } from "./session.ts";
 
 /** What the administration of dead letters needs. */
@@ -13,6 +16,8 @@ export interface DeadLetterAdminParts {
   readonly names: Names;
   readonly copies: Copies;
   readonly locks: QueueLocks;
+  readonly records: QueueRecords;
+  readonly inquiry: Inquiry;
   /** Makes a queue that a redrive goes to, where it was removed. */
   makeQueue(pattern: string, queue: string): Promise<void>;
   /** Does something on the connection, again on the next one where it breaks. */
@@ -33,34 +38,34 @@ export class RabbitmqDeadLetters implements DeadLetterAdmin {
     this.#parts = parts;
   }
 
+  topics(): Promise<DeadLetterTopic[]> {
+    const { names, records, inquiry } = this.#parts;
+    return this.#parts.persist(async (session) => {
+      const byName = new Map((await records.listStanding()).map((topic) => [names.standing(topic), topic]));
+      const counts = await countQueues(session, [...byName.keys()]);
+      const held = await inquiry.ask(session);
+      return [...byName]
+        .map(([name, topic]) => ({ topic, messages: (counts.get(name)?.messages ?? 0) + (held.get(name) ?? 0) }))
+        .filter(({ messages }) => messages > 0);
+    });
+  }
+
   async list(topic: string): Promise<DeadLetter[]> {
     const letters = new Map<string, DeadLetter>();
-    await this.#each(topic, async (received) => {
-      letters.set(received.copy, describe(received));
+    await this.#each(topic, {}, async (received) => {
+      const { copy, id, header, body, publishedAt } = received;
+      letters.set(copy, showDeadLetter({ id, topic, header, body, keptAt: publishedAt }));
       return "keep";
     });
     return [...letters.values()];
   }
 
-  async redrive(topic: string, { id }: { id?: string | undefined }): Promise<number> {
-    let count = 0;
-    await this.#each(topic, async (received) => {
-      if (id !== undefined && received.id !== id) return "keep";
-      if (!(await this.#sendBack(received))) return "keep";
-      count += 1;
-      return "gone";
-    });
-    return count;
+  redrive(topic: string, choice: DeadLetterChoice): Promise<number> {
+    return this.#each(topic, choice, async (received) => ((await this.#sendBack(received)) ? "gone" : "keep"));
   }
 
-  async drop(topic: string, { id }: { id?: string | undefined }): Promise<number> {
-    let count = 0;
-    await this.#each(topic, async (received) => {
-      if (id !== undefined && received.id !== id) return "keep";
-      count += 1;
-      return "gone";
-    });
-    return count;
+  drop(topic: string, choice: DeadLetterChoice): Promise<number> {
+    return this.#each(topic, choice, async () => "gone");
   }
 
   /** To the queue that failed, confirmed; whether it took it. */
@@ -83,27 +88,41 @@ export class RabbitmqDeadLetters implements DeadLetterAdmin {
     return state === "stored";
   }
 
-  async #each(topic: string, judge: (received: Received) => Promise<Verdict>): Promise<void> {
+  /** Judges those that are there at the call; resolves with how many of them are gone. Stops where the signal is aborted. */
+  async #each(
+    topic: string,
+    { id, signal, onProgress }: DeadLetterChoice,
+    judge: (received: Received) => Promise<Verdict>,
+  ): Promise<number> {
     const { names, locks } = this.#parts;
     const name = names.standing(topic);
+    let gone = 0;
     await this.#parts.persist((session) =>
       locks.hold(session, name, async () => {
+        const there = (await countQueues(session, [name])).get(name)?.messages ?? 0;
         const channel = await session.channel();
         try {
-          for (let kept = 0; ; ) {
+          let kept = 0;
+          // One that fails again meanwhile comes behind these.
+          for (let left = there; left > 0 && !signal?.aborted; left -= 1) {
             const message = await take(channel, name);
-            if (message === undefined) {
-              if (kept > 0) channel.nackAll(true);
-              break;
+            if (message === undefined) break;
+            const received = decode(message);
+            if ((id !== undefined && received.id !== id) || (await judge(received)) === "keep") {
+              kept += 1;
+              continue;
             }
-            if ((await judge(decode(message))) === "gone") channel.ack(message);
-            else kept += 1;
+            channel.ack(message);
+            gone += 1;
+            onProgress?.(gone);
           }
+          if (kept > 0) channel.nackAll(true);
         } finally {
           await closeChannel(channel);
         }
       }),
     );
+    return gone;
   }
 }
 
@@ -116,19 +135,4 @@ async function take(channel: Channel, queue: string): Promise<GetMessage | undef
     if (replyCode(error) === NOT_FOUND) return undefined;
     throw classifyOperation(error, `the queue ${queue}`);
   }
-}
-
-function describe({ id, topic, header, body, publishedAt }: Received): DeadLetter {
-  const queue = header[DEAD_LETTER_HEADERS.queue];
-  return {
-    id,
-    topic: header[DEAD_LETTER_HEADERS.topic] ?? topic,
-    queue: queue === "" ? undefined : queue,
-    reason: header[DEAD_LETTER_HEADERS.reason] ?? "",
-    attempts: Number(header[DEAD_LETTER_HEADERS.attempts] ?? 0),
-    firstAt: new Date(header[DEAD_LETTER_HEADERS.first] ?? publishedAt),
-    lastAt: new Date(header[DEAD_LETTER_HEADERS.last] ?? publishedAt),
-    header: withoutDeadLetterHeader(header),
-    body: Uint8Array.prototype.slice.call(body),
-  };
 }

@@ -1,10 +1,10 @@
 import type { QueueAdmin, QueueInfo } from "../../driver.ts";
-import { classifyOperation, NOT_FOUND, replyCode } from "./classify.ts";
+import { countQueues } from "./count-queues.ts";
 import type { Inquiry } from "./inquiry.ts";
 import type { Names } from "./names.ts";
 import type { QueueLocks } from "./queue-locks.ts";
 import type { QueueRecord, QueueRecords } from "./queue-records.ts";
-import { closeChannel, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { Topology } from "./topology.ts";
 
 /** What the administration of queues needs. */
@@ -15,11 +15,6 @@ export interface QueueAdminParts {
   readonly locks: QueueLocks;
   /** Does something on the connection, again on the next one where it breaks. */
   persist<T>(work: (session: Session, topology: Topology) => Promise<T>): Promise<T>;
-}
-
-interface Counts {
-  readonly messages: number;
-  readonly consumers: number;
 }
 
 /** Makes, lists and removes queues. */
@@ -39,7 +34,7 @@ export class RabbitmqQueues implements QueueAdmin {
     const { names, locks, records } = this.#parts;
     const name = names.queue(record.topic, record.queue);
     await locks.hold(session, name, async () => {
-      if (!(await count(session, [name])).has(name)) await records.add(record);
+      if (!(await countQueues(session, [name])).has(name)) await records.add(record);
       await topology.queue(record.topic, record.queue);
     });
   }
@@ -48,7 +43,7 @@ export class RabbitmqQueues implements QueueAdmin {
     const { names, records, inquiry } = this.#parts;
     return this.#parts.persist(async (session) => {
       const byName = new Map((await records.list()).map((record) => [names.queue(record.topic, record.queue), record]));
-      const counts = await count(session, [...byName.keys()]);
+      const counts = await countQueues(session, [...byName.keys()]);
       const held = await inquiry.ask(session);
       const infos: QueueInfo[] = [];
       for (const [name, { topic, queue }] of byName) {
@@ -65,7 +60,7 @@ export class RabbitmqQueues implements QueueAdmin {
     const name = names.queue(pattern, queue);
     return this.#parts.persist((session) =>
       locks.hold(session, name, async () => {
-        const existed = (await count(session, [name])).has(name);
+        const existed = (await countQueues(session, [name])).has(name);
         if (!existed) return false;
         await records.remove({ topic: pattern, queue });
         await session.use(`the queue ${name}`, (channel) => channel.deleteQueue(name));
@@ -73,24 +68,4 @@ export class RabbitmqQueues implements QueueAdmin {
       }),
     );
   }
-}
-
-/** What the server says of queues; one that does not exist is missing. Asking for one costs the channel. */
-async function count(session: Session, queues: readonly string[]): Promise<Map<string, Counts>> {
-  const counts = new Map<string, Counts>();
-  let channel = await session.channel();
-  try {
-    for (const queue of queues) {
-      try {
-        const { messageCount, consumerCount } = await channel.checkQueue(queue);
-        counts.set(queue, { messages: messageCount, consumers: consumerCount });
-      } catch (error) {
-        if (replyCode(error) !== NOT_FOUND) throw classifyOperation(error, `the queue ${queue}`);
-        channel = await session.channel();
-      }
-    }
-  } finally {
-    await closeChannel(channel);
-  }
-  return counts;
 }

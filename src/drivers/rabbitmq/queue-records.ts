@@ -10,12 +10,16 @@ export interface QueueRecord {
 }
 
 /**
- * Which queues there are. AMQP can make, count and remove a queue, but not list them: each that is made or removed is recorded
- * in a stream, which whoever wants to know reads.
+ * Which queues and standing queues there are. AMQP can make, count and remove a queue, but not list them: each that is made or
+ * removed is recorded in a stream, which whoever wants to know reads.
  */
 export class QueueRecords {
   readonly #log: StreamLog;
   readonly #records = new Map<string, QueueRecord>();
+  /** Dead-letter topics. */
+  readonly #standing = new Set<string>();
+  /** Dead-letter topics that this process has recorded. */
+  readonly #told = new Map<string, Promise<void>>();
   #bytes = 0;
 
   constructor(host: Omit<StreamLogHost, "kind" | "onEntry">) {
@@ -32,15 +36,36 @@ export class QueueRecords {
     await this.#log.append({ remove: [topic, queue] });
   }
 
+  /** Records the standing queue of a dead-letter topic before it is made; once a process. */
+  addStanding(topic: string): Promise<void> {
+    let told = this.#told.get(topic);
+    if (told === undefined) {
+      told = this.#log.append({ standing: topic });
+      this.#told.set(topic, told);
+      // The caller has the error; the next one tries again.
+      told.catch(() => this.#told.delete(topic));
+    }
+    return told;
+  }
+
   /** Every queue that is recorded, by any process. */
   async list(): Promise<QueueRecord[]> {
+    await this.#sync();
+    return [...this.#records.values()];
+  }
+
+  /** Every dead-letter topic whose standing queue is recorded, by any process. */
+  async listStanding(): Promise<string[]> {
+    await this.#sync();
+    return [...this.#standing];
+  }
+
+  async #sync(): Promise<void> {
     await this.#log.sync();
-    const records = [...this.#records.values()];
-    if (this.#bytes > REWRITE_BYTES) {
-      this.#bytes = 0;
-      for (const record of records) await this.add(record);
-    }
-    return records;
+    if (this.#bytes <= REWRITE_BYTES) return;
+    this.#bytes = 0;
+    for (const record of [...this.#records.values()]) await this.add(record);
+    for (const topic of [...this.#standing]) await this.#log.append({ standing: topic });
   }
 
   #read(entry: Record<string, unknown>, bytes: number): void {
@@ -49,6 +74,7 @@ export class QueueRecords {
     if (added !== undefined) this.#records.set(keyOf(added), added);
     const removed = pairOf(entry["remove"]);
     if (removed !== undefined) this.#records.delete(keyOf(removed));
+    if (typeof entry["standing"] === "string") this.#standing.add(entry["standing"]);
   }
 }
 
