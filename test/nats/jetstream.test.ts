@@ -306,6 +306,18 @@ describeWithEngine(
       expect(await Promise.race([failure, late])).toMatchObject({ code: "ERR_CONNECTION_LOST", retryable: true });
     });
 
+    test("an attempt to reconnect that nobody answers ends, and the next is made", TIMEOUT, async () => {
+      const proxy = await faultProxy(engine);
+      cleanups.push(() => proxy.close());
+      const broker = await open({ prefix: fresh(), servers: `127.0.0.1:${proxy.port}` }, { connectTimeoutMs: 60_000 });
+      const { accepted } = proxy.counters;
+      proxy.halfOpen();
+      proxy.cut();
+      await wait("it is tried into the silence", () => proxy.counters.accepted > accepted);
+      await proxy.heal();
+      await wait("the broker is connected again", () => broker.status === "connected");
+    });
+
     test("publishes that wait for room are taken in their order, and ask one at a time", TIMEOUT, async () => {
       const own = { prefix: fresh(), maxMessages: 50 };
       const patient = await open(own, { whenFull: "wait" });

@@ -11,6 +11,9 @@ export type NatsClient = typeof import("@nats-io/transport-node");
 /** How often the server is asked for a sign of life, in milliseconds; twice without one, and the connection is lost. */
 const PING_INTERVAL_MS = 3_000;
 
+/** How long one attempt to reach a server may take, in milliseconds: where nobody answers, the next one may be luckier. */
+const DIAL_TIMEOUT_MS = 10_000;
+
 /**
  * Loads the client package.
  * @throws BrokerError `ERR_MISSING_DEPENDENCY`
@@ -42,7 +45,7 @@ export async function openConnection(
   let tries = 0;
   const native: NodeConnectionOptions = {
     servers: [...options.servers],
-    timeout: connectTimeoutMs,
+    timeout: Math.min(connectTimeoutMs, DIAL_TIMEOUT_MS),
     maxReconnectAttempts: Number.isFinite(maxAttempts) ? maxAttempts : -1,
     reconnectDelayHandler: () => backoffMs(Math.max(1, tries), minDelayMs, maxDelayMs, context.clock.random),
     pingInterval: PING_INTERVAL_MS,
