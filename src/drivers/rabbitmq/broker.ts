@@ -182,7 +182,7 @@ export class RabbitmqBroker {
     await this.#window.attach(session);
     this.#newest = session;
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.reattach(session)));
-    this.#window.resume();
+    this.#window.resume(session);
   }
 
   #topologyOf(session: Session): Topology {

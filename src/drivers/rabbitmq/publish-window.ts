@@ -50,6 +50,8 @@ export class PublishWindow {
   readonly #max: number;
   readonly #clock: Clock;
   readonly #onError: (error: BrokerError) => void;
+  /** What must not be sent again goes ahead of the rest: restoring a connection needs some of it. */
+  readonly #urgent = new Deque<InFlight>();
   readonly #waiting = new Deque<InFlight>();
   /** In the order of sending, by copy. */
   readonly #sent = new Map<string, InFlight>();
@@ -71,14 +73,13 @@ export class PublishWindow {
 
   /** How many messages are not answered yet. */
   get size(): number {
-    return this.#waiting.size + this.#sent.size;
+    return this.#urgent.size + this.#waiting.size + this.#sent.size;
   }
 
   /** Sends a message, or keeps it until there is room or a connection. */
   send(sending: Sending): void {
-    const message: InFlight = { sending, returned: false, channels: 0 };
-    if (!this.#resumed && !sending.resend && this.#channel !== undefined) return this.#write(this.#channel, message);
-    this.#waiting.push(message);
+    const queue = sending.resend ? this.#waiting : this.#urgent;
+    queue.push({ sending, returned: false, channels: 0 });
     this.#pump();
   }
 
@@ -106,10 +107,12 @@ export class PublishWindow {
     });
     this.#channel = channel;
     this.#session = session;
+    this.#pump();
   }
 
-  /** Everything is on the connection again: sends what an earlier one left unconfirmed, and what has come since. */
-  resume(): void {
+  /** Everything is on this connection: sends what an earlier one left unconfirmed, and what has come since. */
+  resume(session: Session): void {
+    if (this.#session !== session) return;
     this.#resumed = true;
     this.#pump();
   }
@@ -117,15 +120,15 @@ export class PublishWindow {
   /** The connection is gone: what must not be sent again fails, the rest waits for the next one. */
   detach(error: BrokerError): void {
     this.#channel = undefined;
+    this.#session = undefined;
     this.#resumed = false;
     this.#takeBack(undefined);
-    for (const { sending } of this.#waiting.remove(({ sending: { resend } }) => !resend)) sending.fail(error);
+    for (const { sending } of this.#urgent.drain()) sending.fail(error);
   }
 
   /** Fails everything that is not answered. */
   close(error: BrokerError): void {
-    this.#channel = undefined;
-    this.#takeBack(undefined);
+    this.detach(error);
     for (const { sending } of this.#waiting.drain()) sending.fail(error);
   }
 
@@ -136,15 +139,12 @@ export class PublishWindow {
     if (!session.alive) return;
     // An exchange is gone, and with it every binding: the next connection makes all of it anew.
     if (replyCode(cause) === NOT_FOUND) return session.destroy();
-    this.attach(session).then(
-      () => this.#pump(),
-      (error: unknown) => {
-        // Where the connection has ended too, the next one attaches; where it has not, it must.
-        if (!session.alive) return;
-        this.#onError(lost(error));
-        session.destroy();
-      },
-    );
+    this.attach(session).catch((error: unknown) => {
+      // Where the connection has ended too, the next one attaches; where it has not, it must.
+      if (!session.alive) return;
+      this.#onError(lost(error));
+      session.destroy();
+    });
   }
 
   #watchConfirms(): void {
@@ -176,14 +176,15 @@ export class PublishWindow {
     for (const message of back.reverse()) {
       message.returned = false;
       if (cause !== undefined) message.channels += 1;
-      if (message.channels < MAX_CHANNELS) this.#waiting.unshift(message);
-      else message.sending.fail(refused(cause));
+      if (message.channels >= MAX_CHANNELS) message.sending.fail(refused(cause));
+      else if (message.sending.resend) this.#waiting.unshift(message);
+      else this.#urgent.unshift(message);
     }
   }
 
   #pump(): void {
-    while (this.#resumed && this.#channel !== undefined && this.#sent.size < this.#max && this.#bytes < MAX_BYTES) {
-      const message = this.#waiting.shift();
+    while (this.#channel !== undefined && this.#sent.size < this.#max && this.#bytes < MAX_BYTES) {
+      const message = this.#urgent.shift() ?? (this.#resumed ? this.#waiting.shift() : undefined);
       if (message === undefined) return;
       this.#write(this.#channel, message);
     }

@@ -1,0 +1,162 @@
+import { EventEmitter } from "node:events";
+import type { Options } from "amqplib";
+import { describe, expect, test, vi } from "vitest";
+import { encodeOwn } from "../../src/drivers/rabbitmq/native-message.ts";
+import { PublishWindow } from "../../src/drivers/rabbitmq/publish-window.ts";
+import type { Session } from "../../src/drivers/rabbitmq/session.ts";
+import { BrokerError } from "../../src/errors.ts";
+import { VirtualClock } from "../../src/testing/test-broker/virtual-clock.ts";
+
+type Confirm = (error: Error | null) => void;
+
+/** A channel that notes what is published on it and lets the test answer. */
+class FakeChannel extends EventEmitter {
+  readonly published: string[] = [];
+  readonly #confirms = new Map<string, Confirm>();
+
+  publish(_exchange: string, key: string, _content: Buffer, _options: Options.Publish, confirm: Confirm): boolean {
+    this.published.push(key);
+    this.#confirms.set(key, confirm);
+    return true;
+  }
+
+  confirm(key: string, error: Error | null = null): void {
+    this.#confirms.get(key)?.(error);
+  }
+
+  async close(): Promise<void> {
+    this.emit("close");
+  }
+}
+
+/** A connection that opens fake channels. */
+class FakeSession {
+  alive = true;
+  readonly blocked = false;
+  readonly channels: FakeChannel[] = [];
+
+  async confirmChannel(): Promise<FakeChannel> {
+    const channel = new FakeChannel();
+    this.channels.push(channel);
+    return channel;
+  }
+
+  gather(): void {}
+
+  destroy(): void {
+    this.alive = false;
+  }
+}
+
+function setUp() {
+  const clock = new VirtualClock(0);
+  const errors: BrokerError[] = [];
+  const window = new PublishWindow(10, clock, (error) => errors.push(error));
+  const answers: string[] = [];
+  const send = (key: string, resend: boolean): void =>
+    window.send({
+      exchange: "e",
+      routingKey: key,
+      message: encodeOwn(key),
+      resend,
+      confirm: (state) => answers.push(`${key} ${state}`),
+      fail: ({ code }) => answers.push(`${key} ${code}`),
+    });
+  const attach = async (): Promise<FakeSession> => {
+    const session = new FakeSession();
+    await window.attach(session as unknown as Session);
+    return session;
+  };
+  const resume = (session: FakeSession): void => window.resume(session as unknown as Session);
+  return { clock, errors, window, answers, send, attach, resume };
+}
+
+const LOST = new BrokerError("ERR_CONNECTION_LOST", "cut");
+
+describe("the publish window", () => {
+  test("sends only what restoring needs until everything is on the connection, then the rest in order", async () => {
+    const { send, attach, resume } = setUp();
+    send("one", true);
+    const session = await attach();
+    send("own", false);
+    send("two", true);
+    expect(session.channels[0]?.published).toEqual(["own"]);
+    resume(session);
+    expect(session.channels[0]?.published).toEqual(["own", "one", "two"]);
+  });
+
+  test("is not resumed by a connection that has been replaced", async () => {
+    const { window, send, attach, resume } = setUp();
+    const first = await attach();
+    window.detach(LOST);
+    const second = await attach();
+    send("one", true);
+    resume(first);
+    expect(second.channels[0]?.published).toEqual([]);
+    resume(second);
+    expect(second.channels[0]?.published).toEqual(["one"]);
+  });
+
+  test("sends what the server lost on another channel, also while a connection is being restored", async () => {
+    const { clock, send, attach, answers } = setUp();
+    const session = await attach();
+    send("own", false);
+    clock.moveTo(5_000);
+    await vi.waitFor(() => expect(session.channels.map(({ published }) => published)).toEqual([["own"], ["own"]]));
+    session.channels[0]?.confirm("own");
+    expect(answers).toEqual([]);
+    session.channels[1]?.confirm("own");
+    expect(answers).toEqual(["own stored"]);
+  });
+
+  test("keeps what may be sent again over a lost connection, in order, and fails the rest", async () => {
+    const { window, send, attach, resume, answers } = setUp();
+    const first = await attach();
+    resume(first);
+    for (const key of ["one", "two", "three"]) send(key, true);
+    send("own", false);
+    first.channels[0]?.confirm("two");
+    window.detach(LOST);
+    expect(answers).toEqual(["two stored", "own ERR_CONNECTION_LOST"]);
+    const second = await attach();
+    resume(second);
+    expect(second.channels[0]?.published).toEqual(["one", "three"]);
+  });
+
+  test("fails a message after three channels that broke with it, and one that the server refuses", async () => {
+    const { send, attach, resume, answers } = setUp();
+    const session = await attach();
+    resume(session);
+    send("bad", true);
+    for (const count of [1, 2, 3]) {
+      await vi.waitFor(() => expect(session.channels).toHaveLength(count));
+      await vi.waitFor(() => expect(session.channels[count - 1]?.published).toEqual(["bad"]));
+      session.channels[count - 1]?.emit("error", Object.assign(new Error("refused"), { code: 406 }));
+      session.channels[count - 1]?.emit("close");
+    }
+    expect(answers).toEqual(["bad ERR_DRIVER"]);
+    await vi.waitFor(() => expect(session.channels).toHaveLength(4));
+    send("nacked", true);
+    await vi.waitFor(() => expect(session.channels[3]?.published).toEqual(["nacked"]));
+    session.channels[3]?.confirm("nacked", new Error("message nacked"));
+    expect(answers).toEqual(["bad ERR_DRIVER", "nacked ERR_DRIVER"]);
+  });
+
+  test("gives the connection up when an exchange is gone, or no other channel can be had", async () => {
+    const { send, attach, resume, answers, window, errors } = setUp();
+    const first = await attach();
+    resume(first);
+    send("one", true);
+    first.channels[0]?.emit("error", Object.assign(new Error("no exchange"), { code: 404 }));
+    first.channels[0]?.emit("close");
+    expect(first.alive).toBe(false);
+    window.detach(LOST);
+    const second = await attach();
+    resume(second);
+    second.confirmChannel = () => Promise.reject(new Error("no channels left"));
+    second.channels[0]?.emit("close");
+    await vi.waitFor(() => expect(second.alive).toBe(false));
+    expect(errors.map(({ code }) => code)).toEqual(["ERR_CONNECTION_LOST"]);
+    expect(answers).toEqual([]);
+  });
+});
