@@ -176,6 +176,23 @@ describeWithEngine(
       await broker.disconnect();
     }, 60_000);
 
+    test("a queue that delays retries is made again when it is removed", async () => {
+      const { open, prefix } = setUp();
+      const broker = await open();
+      const seen: string[] = [];
+      const failOnce = (delivery: { text(): string; attempt: number }) => {
+        seen.push(`${delivery.text()} ${delivery.attempt}`);
+        if (delivery.attempt === 1) throw new Error("once more");
+      };
+      await broker.subscribe("a.b", failOnce, { queue: "q", backoffMs: 40, maxBackoffMs: 40 });
+      await broker.publish("a.b", { body: "one" });
+      await vi.waitFor(() => expect(seen).toEqual(["one 1", "one 2"]), WAIT);
+      await engine.ctl("delete_queue", `${prefix}.delay:50`);
+      await broker.publish("a.b", { body: "two" });
+      await vi.waitFor(() => expect(seen.slice(2)).toEqual(["two 1", "two 2"]), WAIT);
+      await broker.disconnect();
+    }, 60_000);
+
     test("an exchange that is removed behind the driver's back is made again, with its bindings", async () => {
       const { open, prefix } = setUp();
       const broker = await open();

@@ -56,7 +56,7 @@ describeWithEngine(
         expect(failure).toMatchObject({ code: "ERR_INVALID_OPTION", message: expect.stringMatching(/virtual host/) });
         expect(said(failure)).not.toMatch(new RegExp(PASSWORD));
       }
-    });
+    }, 60_000);
 
     test("that does not let the user make what is needed is ERR_AUTHENTICATION that names it", async () => {
       const { name, url } = await engine.createVhost("narrow");
@@ -64,7 +64,7 @@ describeWithEngine(
       const failure = await failureOf(at(url));
       expect(failure).toMatchObject({ code: "ERR_AUTHENTICATION", message: expect.stringMatching(/tidings/) });
       expect(said(failure)).not.toMatch(new RegExp(PASSWORD));
-    });
+    }, 60_000);
 
     test("that does not let the user read is ERR_AUTHENTICATION, once, and leaves no subscription behind", async () => {
       const { name, url } = await engine.createVhost("unreadable");
@@ -85,7 +85,7 @@ describeWithEngine(
       expect(consumed).toHaveLength(1);
       expect(errors).toEqual([]);
       await broker.disconnect();
-    });
+    }, 60_000);
 
     test("with a queue of other arguments is ERR_INVALID_OPTION that names the difference", async () => {
       const connection = await connect(engine.url);
@@ -99,6 +99,31 @@ describeWithEngine(
       });
       await broker.disconnect();
     });
+
+    test("with a queue of the ladder of other arguments names the difference, and costs no attempts", async () => {
+      const connection = await connect(engine.url);
+      await (await connection.createChannel()).assertQueue("odd-ladder.delay:50", { durable: true });
+      await connection.close();
+      const errors: string[] = [];
+      const broker = createBroker(rabbitmq({ url: engine.url, prefix: "odd-ladder" }), {
+        logger: silentLogger,
+        onError: ({ code, message, cause }) => errors.push(`${code} ${message} ${describeError(cause)}`),
+      });
+      await broker.connect();
+      const attempts: number[] = [];
+      const failing = ({ attempt }: { attempt: number }) => {
+        attempts.push(attempt);
+        throw new Error("it always fails");
+      };
+      await broker.subscribe("a.b", failing, { queue: "q", maxAttempts: 3, backoffMs: 40, maxBackoffMs: 40 });
+      await broker.publish("a.b", { body: "x" });
+      await vi.waitFor(async () => expect(await broker.deadLetters.list("dlq.a.b")).toHaveLength(1), {
+        timeout: 15_000,
+      });
+      expect(attempts).toEqual([1, 2, 3]);
+      expect(errors.join("\n")).toMatch(/odd-ladder\.delay:50.*x-/);
+      await broker.disconnect();
+    }, 60_000);
 
     test("with an exchange of another type is ERR_INVALID_OPTION that names the difference", async () => {
       const connection = await connect(engine.url);

@@ -1,9 +1,13 @@
+import { BrokerError } from "../../errors.ts";
 import type { Clock } from "../../internal/clock.ts";
 import { climb } from "./ladder.ts";
 import type { Names } from "./names.ts";
 import { type Content, encode, FIELD } from "./native-message.ts";
 import type { PublishWindow, Routed } from "./publish-window.ts";
 import type { Topology } from "./topology.ts";
+
+/** How often a copy is tried on a ladder's queue that is gone each time. */
+const MAX_TRIES = 3;
 
 /** Sends copies of messages to one queue only: at once, or after a delay. */
 export class Copies {
@@ -48,15 +52,15 @@ export class Copies {
     const topology = await this.#topology();
     await topology.ladder(stepMs);
     const extra = { [FIELD.delay]: stepMs, ...(restMs > 0 ? { [FIELD.restMs]: Math.ceil(restMs) } : {}) };
-    const state = await this.#window.publish(this.#names.delay, queue, encode(content, true, extra));
-    if (state === "stored") {
-      this.#remember(queue, stepMs);
-      return state;
+    for (let tries = 1; ; tries += 1) {
+      if ((await this.#window.publish(this.#names.delay, queue, encode(content, true, extra))) === "stored") break;
+      // Somebody removed the ladder's queue since it was made.
+      if (tries === MAX_TRIES) throw removedAgain(this.#names.ladder(stepMs));
+      topology.forgetLadder(stepMs);
+      await topology.ladder(stepMs);
     }
-    // Somebody removed the ladder's queue since it was made.
-    topology.forgetLadder(stepMs);
-    await topology.ladder(stepMs);
-    return this.#window.publish(this.#names.delay, queue, encode(content, true, extra));
+    this.#remember(queue, stepMs);
+    return "stored";
   }
 
   #remember(queue: string, delayMs: number): void {
@@ -66,4 +70,11 @@ export class Copies {
     due.push(now + delayMs);
     this.#due.set(queue, due);
   }
+}
+
+function removedAgain(queue: string): BrokerError {
+  return new BrokerError("ERR_DRIVER", `The queue ${queue}, which delays retries, is removed again and again.`, {
+    driver: "rabbitmq",
+    retryable: true,
+  });
 }

@@ -111,9 +111,8 @@ export class Intake {
         delayMs,
       );
     } catch (error) {
-      if (held.alive) await this.#release(held);
-      else this.#forget(held);
       this.#remember(received.copy, outcome);
+      await this.#returnExcused(held);
       throw error;
     }
     const { topic, id } = received;
@@ -131,8 +130,19 @@ export class Intake {
       else this.#forget(held);
     } catch (error) {
       if (held.alive) this.#onError(error, `Delaying message ${held.received.id} failed`);
-      await this.#release(held);
+      await this.#returnExcused(held);
     }
+  }
+
+  /** Gives back what could not be put off. The server counts that as a return, which must not pass for a death. */
+  async #returnExcused(held: HeldMessage): Promise<void> {
+    const { source, excuses } = this.#parts;
+    try {
+      if (held.alive && source.countsDeaths) await excuses.write(source.queue);
+    } catch (error) {
+      this.#onError(error, "Writing an excuse failed, so that giving a message back may cost it an attempt");
+    }
+    await this.#release(held);
   }
 
   #ack(held: HeldMessage): void {
