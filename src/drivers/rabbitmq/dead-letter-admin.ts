@@ -99,16 +99,14 @@ export class RabbitmqDeadLetters implements DeadLetterAdmin {
     let gone = 0;
     await this.#parts.persist((session) =>
       locks.hold(session, name, async () => {
-        const there = (await countQueues(session, [name])).get(name)?.messages ?? 0;
         const channel = await session.channel();
         try {
           let kept = 0;
-          // One that fails again meanwhile comes behind these.
-          for (let left = there; left > 0 && !signal?.aborted; left -= 1) {
-            const message = await take(channel, name);
-            if (message === undefined) break;
+          // All are out before the first is judged: one that is sent back may be here again at once.
+          for (const message of await takeAll(channel, name)) {
             const received = decode(message);
-            if ((id !== undefined && received.id !== id) || (await judge(received)) === "keep") {
+            const isMeant = !signal?.aborted && (id === undefined || received.id === id);
+            if (!isMeant || (await judge(received)) === "keep") {
               kept += 1;
               continue;
             }
@@ -123,6 +121,15 @@ export class RabbitmqDeadLetters implements DeadLetterAdmin {
       }),
     );
     return gone;
+  }
+}
+
+async function takeAll(channel: Channel, queue: string): Promise<GetMessage[]> {
+  const messages: GetMessage[] = [];
+  for (;;) {
+    const message = await take(channel, queue);
+    if (message === undefined) return messages;
+    messages.push(message);
   }
 }
 

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Guardian } from "./guardian.ts";
 
 const START_DEADLINE_MS = 90_000;
 const STOP_DEADLINE_MS = 30_000;
+const FREEZE_DEADLINE_MS = 2_000;
 const PROBE_INTERVAL_MS = 25;
 const TAIL_CHARACTERS = 4_000;
 
@@ -33,6 +34,8 @@ export interface EngineProcess {
   kill(): Promise<void>;
   /** Sends a signal to the running process. @throws when none runs. */
   signal(name: NodeJS.Signals): void;
+  /** Stops the running process; when it returns, none of its threads runs. @throws when none runs. */
+  freeze(): void;
   log(): string;
 }
 
@@ -59,6 +62,10 @@ export function engineProcess(program: EngineProgram, guardian: Guardian): Engin
     const late = AbortSignal.timeout(STOP_DEADLINE_MS);
     late.addEventListener("abort", () => child.kill("SIGKILL"));
     await ended;
+  };
+
+  const signal = (name: NodeJS.Signals): void => {
+    if (running?.kill(name) !== true) throw new Error(`${program.name} is not running`);
   };
 
   return {
@@ -95,8 +102,13 @@ export function engineProcess(program: EngineProgram, guardian: Guardian): Engin
     },
     shutDown: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
-    signal(name) {
-      if (running?.kill(name) !== true) throw new Error(`${program.name} is not running`);
+    signal,
+    freeze() {
+      signal("SIGSTOP");
+      const deadline = performance.now() + FREEZE_DEADLINE_MS;
+      // A thread on another core may run on for a moment, and still answer.
+      while (running?.pid !== undefined && !isFrozen(running.pid))
+        if (performance.now() > deadline) throw new Error(`${program.name} does not stop`);
     },
     log,
   };
@@ -116,4 +128,18 @@ async function untilUp(program: EngineProgram, dead: AbortSignal): Promise<void>
     }
     await delay(PROBE_INTERVAL_MS);
   }
+}
+
+/** Whether no thread of a process runs, as Linux tells it (proc(5): the state follows the name); elsewhere it is believed. */
+function isFrozen(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return true;
+  return readdirSync(tasks).every((task) => {
+    try {
+      return /\) [TtZ] /.test(readFileSync(join(tasks, task, "stat"), "utf8"));
+    } catch {
+      // The thread ended meanwhile.
+      return true;
+    }
+  });
 }

@@ -86,7 +86,7 @@ async function startIn(
       await server.shutDown();
       await server.start();
     },
-    pause: () => server.signal("SIGSTOP"),
+    pause: () => server.freeze(),
     resume: () => server.signal("SIGCONT"),
     kill: () => server.kill(),
     startAgain: () => server.start(),
