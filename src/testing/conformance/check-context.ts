@@ -115,9 +115,10 @@ export class CheckContext {
     await this.until(`${count} messages were seen`, () => seen() >= count, { detail: () => `${seen()} were` });
   }
 
-  /** Waits until a log's receivers, taken together, have everything that was sent. */
-  async untilComplete(log: SequenceLog, receivers?: readonly string[]): Promise<void> {
+  /** Waits until a log's receivers, taken together, have everything that was sent; for so many times the profile's deadline. */
+  async untilComplete(log: SequenceLog, receivers?: readonly string[], deadlines: number = 1): Promise<void> {
     await this.until("everything sent was received", () => log.complete(receivers), {
+      deadlineMs: deadlines * this.profile.deadlineMs,
       detail: () => log.describe(receivers),
     });
   }

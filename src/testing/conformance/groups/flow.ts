@@ -21,7 +21,8 @@ const checks: readonly CheckDefinition[] = [
         publishNumbered(one, topic, { publisher: "one", count, log }),
         publishNumbered(two, topic, { publisher: "two", count, log }),
       ]);
-      for (const name of ["queue", "broadcast"]) await context.untilComplete(log, [name]);
+      // One after the other, with a way to the engine and back for each.
+      for (const name of ["queue", "broadcast"]) await context.untilComplete(log, [name], 2);
       await context.quiet(() => log.count("queue") + log.count("broadcast"));
       for (const name of ["queue", "broadcast"]) log.assertExact([name], { inOrder: true });
     },
