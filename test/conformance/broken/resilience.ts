@@ -209,7 +209,7 @@ export const brokenResilience: readonly BrokenLine[] = [
     caughtBy: "J a connection that delivers byte by byte delivers everything whole",
     saying: /deep-equal/,
     wrap: (driver, { network }) =>
-      onDeliver(driver, ({ body }) => (network.small ? { body: body.subarray(0, 1_000) } : {})),
+      onDeliver(driver, ({ body }) => (network.small ? { body: body.subarray(0, 200) } : {})),
   },
   {
     does: "counts an attempt for a cut",
