@@ -202,6 +202,35 @@ describeWithEngine(
       await wait("nothing is remembered of the message", async () => (await remembered()) <= 1);
     });
 
+    test(
+      "a member that is gone has used an attempt, also when nobody was there to take over at once",
+      TIMEOUT,
+      async () => {
+        const prefix = fresh();
+        const proxy = await faultProxy(engine);
+        cleanups.push(() => proxy.close());
+        const gone = await open({ prefix, servers: `127.0.0.1:${proxy.port}` });
+        let starts = 0;
+        const never = (): Promise<void> => {
+          starts += 1;
+          return new Promise(() => {});
+        };
+        await gone.subscribe("t", never, { queue: "q", drainTimeoutMs: 1 });
+        const publisher = await open({ prefix });
+        await publisher.publish("t", { body: "x" });
+        await wait("it is held", () => starts === 1);
+        await proxy.refuse();
+        proxy.cut();
+        const since = Date.now();
+        // The server has looked for somebody to redeliver it to, once: what it does with the pulls of the dead shows then.
+        await wait("the redelivery time is over", () => Date.now() - since > 1_400);
+        const attempts: number[] = [];
+        await publisher.subscribe("t", (delivery) => void attempts.push(delivery.attempt), { queue: "q" });
+        await wait("it came again", () => attempts.length > 0);
+        expect(attempts).toEqual([2]);
+      },
+    );
+
     test("a removed queue leaves nothing behind, not even what was remembered", TIMEOUT, async () => {
       const prefix = fresh();
       const broker = await open({ prefix });

@@ -146,7 +146,10 @@ export async function surviveRollingRestarts(rig: SurvivalRig, messages = 1_000)
     const report = await crew.report("members restarted", "flowing", 0);
     const poisoned = Array.from({ length: poisons }, (_, number) => `poison-0#${number}`);
     const startsOf = (queue: string, text: string): readonly Got[] =>
-      crew.got(queue).filter((got) => got.text === text);
+      crew
+        .got(queue)
+        .filter((got) => got.text === text)
+        .sort((one, other) => one.at - other.at);
     const attempts = poisoned.map((text) => startsOf("failing", text).map(({ attempt }) => attempt));
     print(rig, `attempts of what always fails: ${attempts.map((list) => list.join(" ")).join(" | ")}`);
     const elsewhere = poisoned.map((text) => startsOf("flowing", text).length);

@@ -112,7 +112,7 @@ export class Member implements DriverSubscription {
   #begin(info: ConsumerInfo): void {
     if (!this.#open) return;
     this.#redeliverAfterMs = info.config.ack_wait / NANOS_PER_MS;
-    this.#pulls.reset();
+    this.#pulls.reset(this.#redeliverAfterMs);
     this.#fill();
   }
 

@@ -4,8 +4,14 @@ import type { NatsClient } from "./client.ts";
 import { NANOS_PER_MS } from "./jetstream.ts";
 import { readableHeaders } from "./native-header.ts";
 
-/** How long a pull waits at the server, in milliseconds. */
+/** How long a pull waits at the server at most, in milliseconds. */
 const PULL_EXPIRES_MS = 15_000;
+/**
+ * What part of the time of redelivery it may wait. The pulls of a process that died are to be over before its messages come
+ * again: servers before 2.10 would take such a message for one of them, find nobody, and go back by one message, which then
+ * looks as if it had never been delivered.
+ */
+const PULL_EXPIRES_PART = 1 / 2;
 /** How much later than that the server may say so. */
 const PULL_GRACE_MS = 5_000;
 
@@ -36,6 +42,7 @@ export class Pulls {
   /** When each pull that may still wait at the server is over. */
   readonly #open = new Map<string, number>();
   #inbox = "";
+  #expiresMs = PULL_EXPIRES_MS;
   #subscription: Subscription | undefined;
   #counter = 0;
 
@@ -48,7 +55,8 @@ export class Pulls {
   }
 
   /** Begins anew: what is still under way to the old inbox comes as late. */
-  reset(): void {
+  reset(redeliverAfterMs: number): void {
+    this.#expiresMs = Math.min(PULL_EXPIRES_MS, redeliverAfterMs * PULL_EXPIRES_PART);
     const old = this.#subscription;
     if (old !== undefined && !old.isClosed()) void old.drain();
     this.due = 0;
@@ -65,9 +73,9 @@ export class Pulls {
   /** Asks for that many messages more. */
   pull(batch: number): void {
     const token = (this.#counter++).toString(36);
-    this.#open.set(token, this.#clock.now() + PULL_EXPIRES_MS + PULL_GRACE_MS);
+    this.#open.set(token, this.#clock.now() + this.#expiresMs + PULL_GRACE_MS);
     this.due += batch;
-    const body = JSON.stringify({ batch, expires: PULL_EXPIRES_MS * NANOS_PER_MS });
+    const body = JSON.stringify({ batch, expires: Math.round(this.#expiresMs * NANOS_PER_MS) });
     this.#connection.publish(this.#subject, body, { reply: `${this.#inbox}.${token}` });
   }
 

@@ -100,7 +100,7 @@ export class Crew {
     return started;
   }
 
-  /** Every handler start in a queue. */
+  /** Every handler start in a queue, by member and in order of each. */
   got(queue: string): Got[] {
     return this.#members.flatMap(({ got }) => got.filter((one) => one.queue === queue));
   }

@@ -40,6 +40,8 @@ export interface Got {
   readonly queue: string;
   readonly text: string;
   readonly attempt: number;
+  /** When it was heard of, in milliseconds on the parent's monotonic clock. */
+  readonly at: number;
 }
 
 /** A publisher or member in a process of its own. */
@@ -101,7 +103,13 @@ export class Survivor {
         this.published = true;
         break;
       case "got":
-        this.got.push({ member: this.name, queue: told.queue, text: told.text, attempt: told.attempt });
+        this.got.push({
+          member: this.name,
+          queue: told.queue,
+          text: told.text,
+          attempt: told.attempt,
+          at: performance.now(),
+        });
         break;
       case "taken":
         this.taken.push(told.text);
