@@ -149,7 +149,7 @@ describe("the publish window", () => {
     send("one", true);
     first.channels[0]?.emit("error", Object.assign(new Error("no exchange"), { code: 404 }));
     first.channels[0]?.emit("close");
-    expect(first.alive).toBe(false);
+    await vi.waitFor(() => expect(first.alive).toBe(false));
     window.detach(LOST);
     const second = await attach();
     resume(second);

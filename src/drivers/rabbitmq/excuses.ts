@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Clock } from "../../internal/clock.ts";
 import { type Deferred, deferred } from "../../internal/deferred.ts";
 import { abortable, before } from "../../internal/wait.ts";
@@ -35,6 +36,8 @@ export class Excuses {
   readonly #clock: Clock;
   /** When members left or were cut off, by queue. */
   readonly #excuses = new Map<string, number[]>();
+  /** Marks its own entries, which it knows without reading them: what a cut gave back needs no look. */
+  readonly #self = randomUUID();
   readonly #waiters = new Set<Waiter>();
 
   constructor(host: Omit<StreamLogHost, "kind" | "onEntry">, clock: Clock) {
@@ -44,7 +47,9 @@ export class Excuses {
 
   /** A member of a queue has left, or was cut off and lives: resolves when everybody can know. */
   async write(queue: string): Promise<void> {
-    await this.#log.append({ queue, at: this.#clock.now() });
+    const at = this.#clock.now();
+    await this.#log.append({ queue, at, by: this.#self });
+    this.#note(queue, at);
   }
 
   /** How many of the returns of a copy nobody has excused, as far as this process has read. */
@@ -81,8 +86,11 @@ export class Excuses {
     return this.unexcused(queue, returned);
   }
 
-  #read({ queue, at }: Record<string, unknown>): void {
-    if (typeof queue !== "string" || typeof at !== "number") return;
+  #read({ queue, at, by }: Record<string, unknown>): void {
+    if (by !== this.#self && typeof queue === "string" && typeof at === "number") this.#note(queue, at);
+  }
+
+  #note(queue: string, at: number): void {
     const excuses = this.#excuses.get(queue) ?? [];
     excuses.push(at);
     if (excuses.length > MAX_REMEMBERED) excuses.shift();

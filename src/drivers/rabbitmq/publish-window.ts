@@ -103,7 +103,11 @@ export class PublishWindow {
       cause = error;
     });
     channel.on("close", () => {
-      if (this.#channel === channel) this.#renew(session, cause);
+      if (this.#channel !== channel) return;
+      this.#channel = undefined;
+      this.#takeBack(cause);
+      // A connection that ends closes its channels first: then another channel is the next one's to open.
+      queueMicrotask(() => this.#renew(session, cause));
     });
     this.#channel = channel;
     this.#session = session;
@@ -134,8 +138,6 @@ export class PublishWindow {
 
   /** Goes on on another channel of the same connection. */
   #renew(session: Session, cause: unknown): void {
-    this.#channel = undefined;
-    this.#takeBack(cause);
     if (!session.alive) return;
     // An exchange is gone, and with it every binding: the next connection makes all of it anew.
     if (replyCode(cause) === NOT_FOUND) return session.destroy();
@@ -157,6 +159,8 @@ export class PublishWindow {
       const stalled = this.#confirms === confirmed && session?.blocked === false && channel !== undefined;
       if (!stalled) return this.#watchConfirms();
       this.#stallMs = Math.min(MAX_STALL_MS, this.#stallMs * 2);
+      this.#channel = undefined;
+      this.#takeBack(undefined);
       this.#renew(session, undefined);
       void closeChannel(channel);
     });

@@ -16,7 +16,8 @@ const LOOK_MS = 20;
 export class QueueLocks {
   readonly #names: Names;
   readonly #clock: Clock;
-  readonly #here = new Map<string, Promise<unknown>>();
+  /** The last call on each queue. What a lost connection left unfinished holds up nobody on the next one. */
+  readonly #here = new WeakMap<Session, Map<string, Promise<void>>>();
 
   constructor(names: Names, clock: Clock) {
     this.#names = names;
@@ -25,7 +26,9 @@ export class QueueLocks {
 
   /** Does something while nobody else holds the queue. */
   async hold<T>(session: Session, queue: string, work: () => Promise<T>): Promise<T> {
-    const earlier = this.#here.get(queue) ?? Promise.resolve();
+    const here = this.#here.get(session) ?? new Map<string, Promise<void>>();
+    this.#here.set(session, here);
+    const earlier = here.get(queue) ?? Promise.resolve();
     const mine = earlier.then(() => this.#locked(session, queue, work));
     const settled = mine.then(
       () => {},
@@ -33,11 +36,11 @@ export class QueueLocks {
         // The caller has the error; who waits behind goes on.
       },
     );
-    this.#here.set(queue, settled);
+    here.set(queue, settled);
     try {
       return await mine;
     } finally {
-      if (this.#here.get(queue) === settled) this.#here.delete(queue);
+      if (here.get(queue) === settled) here.delete(queue);
     }
   }
 

@@ -164,10 +164,9 @@ export class Session {
   /** Closes in good order, or by force once the deadline has passed. */
   async close(clock: Clock, deadlineAt: number): Promise<void> {
     if (!this.#alive) return;
-    const closed = this.model.close().catch(() => {
-      // It ended by itself meanwhile, which is what was wanted.
-    });
-    if (!(await before(clock, deadlineAt, Promise.all([closed, this.ended])))) this.destroy();
+    // Its answer does not come where the connection ends by itself meanwhile, which is what was wanted.
+    this.model.close().catch(() => {});
+    if (!(await before(clock, deadlineAt, this.ended))) this.destroy();
   }
 
   /** Ends the connection at once. */
@@ -196,9 +195,17 @@ export class Session {
 
 /** Closes a channel; one that has ended already is closed. */
 export async function closeChannel(channel: Channel): Promise<void> {
+  let ended = (): void => {};
+  // Where the connection dies first, the client never answers the call.
+  const closed = new Promise<void>((resolve) => {
+    ended = resolve;
+    channel.once("close", ended);
+  });
   try {
-    await channel.close();
+    await Promise.race([channel.close(), closed]);
   } catch {
     // It ended with an error, which its user has got, or with its connection.
+  } finally {
+    channel.off("close", ended);
   }
 }

@@ -32,7 +32,8 @@ export class RabbitmqSubscription implements DriverSubscription {
   #stop: Promise<void> | undefined;
   #close: Promise<void> | undefined;
   #stopped = false;
-  #restoring = false;
+  /** The connection on which it is being restored. */
+  #restoringOn: Session | undefined;
   #cuts = 0;
 
   constructor(request: SubscribeRequest, parts: SubscriptionParts) {
@@ -151,8 +152,8 @@ export class RabbitmqSubscription implements DriverSubscription {
 
   /** The server ended the consumer or its channel, and the connection holds. */
   async #restore(session: Session): Promise<void> {
-    if (this.#restoring) return;
-    this.#restoring = true;
+    if (this.#restoringOn === session) return;
+    this.#restoringOn = session;
     const { clock } = this.#parts.context;
     const { signal } = this.#stopping;
     try {
@@ -170,7 +171,7 @@ export class RabbitmqSubscription implements DriverSubscription {
       if (!signal.aborted)
         this.request.onEnd(wrapError(error, "ERR_DRIVER", `The subscription to ${this.request.pattern} was lost`));
     } finally {
-      this.#restoring = false;
+      if (this.#restoringOn === session) this.#restoringOn = undefined;
     }
   }
 
