@@ -1,4 +1,4 @@
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { connect, createInbox, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Broker } from "../../src/broker.ts";
 import type { BrokerOptions } from "../../src/broker-options.ts";
@@ -319,6 +319,65 @@ describeWithEngine(
       expect(starts).toBe(1);
       release();
       await wait("the second came", () => starts === 2);
+    });
+
+    test("a member that was cut off does not excuse a process that died before it came", TIMEOUT, async () => {
+      const [prefix, redeliverAfterMs] = [fresh(), 3_000];
+      const proxy = await faultProxy(engine);
+      cleanups.push(() => proxy.close());
+      const publisher = await open({ prefix, redeliverAfterMs });
+      await publisher.createQueue("t", "q");
+      await publisher.publish("t", { body: "lethal" });
+      // As a process that takes the message, and dies.
+      const taken = admin.subscribe(createInbox(), { max: 1 });
+      const next = `$JS.API.CONSUMER.MSG.NEXT.${prefix}-messages.${queueName("t", "q")}`;
+      admin.publish(next, '{"batch":1}', { reply: taken.getSubject() });
+      await wait("it is taken", () => taken.getReceived() === 1);
+      const diedAt = Date.now();
+      await wait("a while is over", () => Date.now() - diedAt > 500);
+      const member = await open({ prefix, redeliverAfterMs, servers: `127.0.0.1:${proxy.port}` });
+      const attempts: number[] = [];
+      await member.subscribe("t", ({ attempt }) => void attempts.push(attempt), { queue: "q" });
+      await proxy.refuse();
+      proxy.cut();
+      await wait("the cut was noticed", () => member.status === "reconnecting");
+      await proxy.accept();
+      await wait("it arrived", () => attempts.length === 1);
+      expect(attempts).toEqual([2]);
+    });
+
+    test("a message that comes again while its handler runs has used one attempt", TIMEOUT, async () => {
+      const prefix = fresh();
+      const proxy = await faultProxy(engine);
+      cleanups.push(() => proxy.close());
+      const member = await open({ prefix, servers: `127.0.0.1:${proxy.port}` });
+      const attempts: number[] = [];
+      let fail: (error: Error) => void = () => {};
+      const failed = new Promise<void>((_, reject) => {
+        fail = reject;
+      });
+      const handle = async ({ attempt }: Delivery): Promise<void> => {
+        attempts.push(attempt);
+        if (attempts.length === 1) await failed;
+      };
+      await member.subscribe("t", handle, { queue: "q", backoffMs: 1 });
+      await member.publish("t", { body: "x" });
+      await wait("it is held", () => attempts.length === 1);
+      await proxy.refuse();
+      proxy.cut();
+      const consumer = `${prefix}-messages.${queueName("t", "q")}`;
+      const redelivered = async (): Promise<number> =>
+        (await api<{ num_redelivered: number }>(`CONSUMER.INFO.${consumer}`)).num_redelivered;
+      const cutAt = Date.now();
+      await wait("the server takes it for lost", () => Date.now() - cutAt > 1_500);
+      await proxy.accept();
+      await wait("it came again", async () => (await redelivered()) === 1);
+      const againAt = Date.now();
+      // For so long the cut would excuse a delivery that nobody knows of.
+      await wait("the cut is forgotten", () => Date.now() - againAt > 4_000);
+      fail(new Error("no"));
+      await wait("it is tried again", () => attempts.length === 2);
+      expect(attempts).toEqual([1, 2]);
     });
 
     test("a publish that is unanswered when the connection is given up fails then", TIMEOUT, async () => {

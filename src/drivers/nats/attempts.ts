@@ -7,6 +7,14 @@ export interface Remembered {
   readonly delivered: number;
   readonly attempt: number;
   readonly firstFailureAt?: number | undefined;
+  /** Whether the delivery after `delivered` reached a process that was about to start its handler: it was not lost on its way. */
+  readonly reached?: boolean;
+}
+
+/** A time in which deliveries that nobody knows of count as lost on their way, in milliseconds since the epoch. */
+interface Excused {
+  readonly from: number;
+  readonly until: number;
 }
 
 /** What a delivery counts as. */
@@ -55,22 +63,36 @@ export class Attempts {
   async recall(message: number, delivered: number): Promise<Recalled> {
     const [known, excuse] = await Promise.all([
       this.#find<Remembered>(String(message)),
-      this.#find<{ readonly until: number }>(EXCUSE),
+      this.#find<readonly Excused[]>(EXCUSE),
     ]);
-    const { delivered: since, attempt: last, firstFailureAt } = known?.value ?? UNKNOWN;
+    const { delivered: since, attempt: last, firstFailureAt, reached = false } = known?.value ?? UNKNOWN;
     if (delivered <= since + 1) return { attempt: last, firstFailureAt, sequence: known?.sequence };
-    const excused = (excuse?.value.until ?? 0) >= this.#clock.now();
+    const now = this.#clock.now();
+    const excused = !reached && (excuse?.value ?? []).some(({ from, until }) => from <= now && now <= until);
     // Remembered before the handler starts, so that there is one start at most that nobody knows of: servers before 2.10
     // also count deliveries for which they then found nobody.
     const attempt = excused ? last : last + 1;
-    const sequence = await this.remember(message, { delivered: delivered - 1, attempt, firstFailureAt });
+    const sequence = await this.remember(message, { delivered: delivered - 1, attempt, firstFailureAt, reached: true });
     return { attempt, firstFailureAt, sequence };
   }
 
-  /** For the next `forMs` milliseconds, deliveries that nobody knows of count as lost on the way. */
-  async excuse(forMs: number): Promise<void> {
-    const until = this.#clock.now() + forMs;
-    await this.#jetstream.publish(this.#names.memory(this.#consumer, EXCUSE), JSON.stringify({ until }));
+  /**
+   * Deliveries were lost on their way to a process that lives, at `lostSince` (milliseconds since the epoch) or later. They
+   * come again when the server has waited `redeliverAfterMs` for them, or soon after that.
+   */
+  async excuse(lostSince: number, redeliverAfterMs: number): Promise<void> {
+    const now = this.#clock.now();
+    const found = await this.#find<readonly Excused[]>(EXCUSE);
+    // What others wrote stays, as far as it is not over.
+    let [from, until] = [lostSince + redeliverAfterMs, now + 3 * redeliverAfterMs];
+    const apart: Excused[] = [];
+    for (const other of found?.value ?? []) {
+      if (other.until < now) continue;
+      if (other.until < from || other.from > until) apart.push(other);
+      else [from, until] = [Math.min(from, other.from), Math.max(until, other.until)];
+    }
+    const excuses: readonly Excused[] = [...apart, { from, until }];
+    await this.#jetstream.publish(this.#names.memory(this.#consumer, EXCUSE), JSON.stringify(excuses));
   }
 
   async #find<T>(name: string): Promise<{ readonly value: T; readonly sequence: number } | undefined> {
