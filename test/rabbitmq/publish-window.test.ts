@@ -142,6 +142,33 @@ describe("the publish window", () => {
     expect(answers).toEqual(["bad ERR_DRIVER", "nacked ERR_DRIVER"]);
   });
 
+  test("lets a message that breaks its channels take no other with it", async () => {
+    const { send, attach, resume, answers } = setUp();
+    const session = await attach();
+    resume(session);
+    for (const key of ["one", "bad", "two"]) send(key, true);
+    const published = (count: number, keys: readonly string[]): Promise<void> =>
+      vi.waitFor(() => expect(session.channels[count - 1]?.published).toEqual(keys));
+    const refuse = (count: number): void => {
+      session.channels[count - 1]?.emit("error", Object.assign(new Error("refused"), { code: 406 }));
+      session.channels[count - 1]?.emit("close");
+    };
+    await published(1, ["one", "bad", "two"]);
+    refuse(1);
+    await published(2, ["one"]);
+    session.channels[1]?.confirm("one");
+    await published(2, ["one", "bad"]);
+    refuse(2);
+    await published(3, ["bad"]);
+    refuse(3);
+    send("three", true);
+    await vi.waitFor(() => expect(session.channels[3]?.published).toEqual(["two"]));
+    session.channels[3]?.confirm("two");
+    expect(session.channels[3]?.published).toEqual(["two", "three"]);
+    session.channels[3]?.confirm("three");
+    expect(answers).toEqual(["one stored", "bad ERR_DRIVER", "two stored", "three stored"]);
+  });
+
   test("gives the connection up when an exchange is gone, or no other channel can be had", async () => {
     const { send, attach, resume, answers, window, errors } = setUp();
     const first = await attach();

@@ -87,6 +87,23 @@ describeWithEngine(
       await broker.disconnect();
     }, 60_000);
 
+    test("that refuses one message refuses no other that is on its way", async () => {
+      const { name, url } = await engine.createVhost("one-topic");
+      await engine.setPermissions(name, "limited");
+      await engine.ctl("set_topic_permissions", "-p", name, "limited", "tidings", "^a\\.", ".*");
+      const broker = createBroker(at(url), { logger: silentLogger });
+      await broker.connect();
+      await broker.createQueue("a.b", "q");
+      const publishes = Array.from({ length: 20 }, (_, number) =>
+        broker.publish(number === 10 ? "b.c" : "a.b", { body: String(number) }),
+      );
+      const codes = (await Promise.allSettled(publishes)).map((result) =>
+        result.status === "fulfilled" ? result.value.state : result.reason.code,
+      );
+      expect(codes).toEqual(Array.from({ length: 20 }, (_, number) => (number === 10 ? "ERR_DRIVER" : "stored")));
+      await broker.disconnect();
+    }, 60_000);
+
     test("with a queue of other arguments is ERR_INVALID_OPTION that names the difference", async () => {
       const connection = await connect(engine.url);
       await (await connection.createChannel()).assertQueue("odd-queue.queue:a.b:q", { durable: true });

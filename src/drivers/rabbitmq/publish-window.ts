@@ -56,6 +56,8 @@ export class PublishWindow {
   /** In the order of sending, by copy. */
   readonly #sent = new Map<string, InFlight>();
   #bytes = 0;
+  /** Whether what waits for its confirm was on a channel that broke: nothing else is sent meanwhile. */
+  #alone = false;
   #channel: ConfirmChannel | undefined;
   /** Whether everything may be sent, not only what restoring a connection needs. */
   #resumed = false;
@@ -176,6 +178,7 @@ export class PublishWindow {
     const back = [...this.#sent.values()];
     this.#sent.clear();
     this.#bytes = 0;
+    this.#alone = false;
     this.#rest();
     for (const message of back.reverse()) {
       message.returned = false;
@@ -188,9 +191,15 @@ export class PublishWindow {
 
   #pump(): void {
     while (this.#channel !== undefined && this.#sent.size < this.#max && this.#bytes < MAX_BYTES) {
-      const message = this.#urgent.shift() ?? (this.#resumed ? this.#waiting.shift() : undefined);
-      if (message === undefined) return;
-      this.#write(this.#channel, message);
+      const queue = this.#urgent.size > 0 || !this.#resumed ? this.#urgent : this.#waiting;
+      const next = queue.peek();
+      if (next === undefined) return;
+      // One of those that were on a channel that broke has broken it: each goes alone, so that it takes no other with it.
+      const suspect = next.channels > 0;
+      if (this.#sent.size > 0 && (suspect || this.#alone)) return;
+      this.#alone = suspect;
+      queue.shift();
+      this.#write(this.#channel, next);
     }
   }
 
