@@ -169,6 +169,15 @@ describe("the publish window", () => {
     expect(answers).toEqual(["one stored", "bad ERR_DRIVER", "two stored", "three stored"]);
   });
 
+  test("fails what comes after it was closed", async () => {
+    const { window, send, attach, resume, answers } = setUp();
+    resume(await attach());
+    window.close(LOST);
+    send("one", true);
+    send("own", false);
+    expect(answers).toEqual(["one ERR_CONNECTION_LOST", "own ERR_CONNECTION_LOST"]);
+  });
+
   test("gives the connection up when an exchange is gone, or no other channel can be had", async () => {
     const { send, attach, resume, answers, window, errors } = setUp();
     const first = await attach();

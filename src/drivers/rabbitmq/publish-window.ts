@@ -66,6 +66,8 @@ export class PublishWindow {
   #watch: Timer | undefined;
   #stallMs = STALL_MS;
   #confirms = 0;
+  /** Why nothing is sent any more. */
+  #closed: BrokerError | undefined;
 
   constructor(max: number, clock: Clock, onError: (error: BrokerError) => void) {
     this.#max = max;
@@ -80,6 +82,7 @@ export class PublishWindow {
 
   /** Sends a message, or keeps it until there is room or a connection. */
   send(sending: Sending): void {
+    if (this.#closed !== undefined) return sending.fail(this.#closed);
     const queue = sending.resend ? this.#waiting : this.#urgent;
     queue.push({ sending, returned: false, channels: 0 });
     this.#pump();
@@ -132,8 +135,9 @@ export class PublishWindow {
     for (const { sending } of this.#urgent.drain()) sending.fail(error);
   }
 
-  /** Fails everything that is not answered. */
+  /** Fails everything that is not answered, and what comes from now on. */
   close(error: BrokerError): void {
+    this.#closed = error;
     this.detach(error);
     for (const { sending } of this.#waiting.drain()) sending.fail(error);
   }
