@@ -104,6 +104,23 @@ describeWithEngine(
       expect(texts).toEqual(["x", "x", "x", "patient"]);
     });
 
+    test("a dead letter whose copy waits for room is kept once", TIMEOUT, async () => {
+      const broker = await open({ prefix: fresh(), maxMessages: 2 }, { whenFull: "wait" });
+      await broker.createQueue("t", "q");
+      await broker.createQueue("dlq.t", "watch");
+      for (const body of ["1", "2"]) await broker.publish("t", { body });
+      const since = Date.now();
+      const published = broker.publish("dlq.t", { body: "dead" });
+      await wait("it was refused more than once", () => Date.now() - since > 1_000);
+      expect(await broker.deadLetters.list("dlq.t")).toHaveLength(1);
+      await broker.queues.remove("t", "q");
+      await published;
+      const copies: string[] = [];
+      await broker.subscribe("dlq.t", (delivery) => void copies.push(delivery.text()), { queue: "watch" });
+      await wait("the copy arrived", () => copies.length === 1);
+      expect(await broker.deadLetters.list("dlq.t")).toHaveLength(1);
+    });
+
     test("a full stream of dead letters keeps the message that failed", TIMEOUT, async () => {
       const broker = await open({ prefix: fresh(), maxDeadLetters: 1 });
       const options = { queue: "q", maxAttempts: 1, maxBackoffMs: 50 };

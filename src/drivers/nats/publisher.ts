@@ -26,9 +26,10 @@ export class Publisher {
   readonly #session: string;
   readonly #recent: Recent;
   /** Who waits for room in the stream of messages, and in that of dead letters. */
-  readonly #waiting: WaitingRoom;
-  readonly #waitingDead: WaitingRoom;
+  readonly #waiting: WaitingRoom<Sending>;
+  readonly #waitingDead: WaitingRoom<Sending>;
   #counter = 0;
+  #closed = false;
 
   constructor(
     client: NatsClient,
@@ -44,36 +45,42 @@ export class Publisher {
     this.#context = context;
     this.#session = client.nuid.next();
     this.#recent = new Recent(context.clock);
-    const again = (publication: Publication): void => this.#send(publication, true);
+    const again = (sending: Sending): void => this.#send(sending, true);
     this.#waiting = new WaitingRoom(context.clock, again);
     this.#waitingDead = new WaitingRoom(context.clock, again);
   }
 
   publish(publication: Publication): void {
+    const { topic } = publication;
+    const copy = this.#names.topic(topic);
+    const sending: Sending = {
+      publication,
+      publishId: `${this.#session}-${(this.#counter++).toString(36)}`,
+      // A dead letter goes to the standing queue, and as a copy to whoever else wants it.
+      missing: new Set(isDeadLetterTopic(topic) ? [this.#names.standing(topic), copy] : [copy]),
+      asksForRoom: false,
+      unanswered: 0,
+      error: undefined,
+    };
     const room = this.#roomOf(publication);
-    if (room.occupied) room.behind(publication);
-    else this.#send(publication, false);
+    if (room.occupied) room.behind(sending);
+    else this.#send(sending, false);
   }
 
-  /** The stream has the message. */
-  stored(sending: Sending, request: Request): void {
-    const { publication } = sending;
-    this.#recent.add(request, publication.bytes + KEPT_BYTES);
-    sending.missing -= 1;
-    if (sending.missing > 0 || sending.failed) return;
-    publication.confirm("stored");
-    if (sending.asksForRoom) this.#roomOf(publication).answered();
-  }
-
-  /** A stream has not taken the message. */
-  failed(sending: Sending, error: BrokerError): void {
-    if (sending.failed) return;
-    sending.failed = true;
-    const { publication, asksForRoom } = sending;
+  /** A stream has the message, or, with an error, has not taken it. What one has is not sent there again. */
+  answered(sending: Sending, request: Request, error?: BrokerError): void {
+    const { publication, missing, asksForRoom } = sending;
+    if (error === undefined) {
+      this.#recent.add(request, publication.bytes + KEPT_BYTES);
+      missing.delete(request.subject);
+    } else sending.error ??= error;
+    sending.unanswered -= 1;
+    if (sending.unanswered > 0) return;
     const room = this.#roomOf(publication);
-    if (error.code === "ERR_BACKLOG_FULL" && this.#context.options.whenFull === "wait")
-      return room.refused(publication, asksForRoom);
-    publication.fail(error);
+    const waits = this.#context.options.whenFull === "wait" && !this.#closed;
+    if (sending.error?.code === "ERR_BACKLOG_FULL" && waits) return room.refused(sending, asksForRoom);
+    if (sending.error === undefined) publication.confirm("stored");
+    else publication.fail(sending.error);
     if (asksForRoom) room.answered();
   }
 
@@ -99,31 +106,33 @@ export class Publisher {
 
   /** Fails what waits for room. */
   close(): void {
-    for (const publication of [...this.#waiting.close(), ...this.#waitingDead.close()]) {
+    this.#closed = true;
+    for (const { publication } of [...this.#waiting.close(), ...this.#waitingDead.close()]) {
       const message = `The broker was closed while the message to ${publication.topic} waited for room.`;
       publication.fail(new BrokerError("ERR_BACKLOG_FULL", message, { driver: "nats", topic: publication.topic }));
     }
   }
 
-  #send(publication: Publication, asksForRoom: boolean): void {
+  #send(sending: Sending, asksForRoom: boolean): void {
+    const { publication, publishId, missing } = sending;
     const { topic, origin } = publication;
-    const publishId = `${this.#session}-${(this.#counter++).toString(36)}`;
     const headers = encodeHeader(this.#client, publication, publishId);
-    const dead = isDeadLetterTopic(topic);
     const payload = this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
-    const room = dead || origin !== undefined ? payload : payload - DEAD_LETTER_BYTES;
+    const room = isDeadLetterTopic(topic) || origin !== undefined ? payload : payload - DEAD_LETTER_BYTES;
     const bytes = bytesBeyond(room, publication, headers);
-    const sending: Sending = { publication, asksForRoom, missing: dead ? 2 : 1, failed: false };
     if (bytes !== undefined) {
       const message = `The message to ${topic} takes ${bytes} bytes on NATS, of ${room} that the server carries.`;
-      return this.failed(sending, new BrokerError("ERR_MESSAGE_TOO_LARGE", message, { driver: "nats", topic }));
+      publication.fail(new BrokerError("ERR_MESSAGE_TOO_LARGE", message, { driver: "nats", topic }));
+      if (asksForRoom) this.#roomOf(publication).answered();
+      return;
     }
-    // A dead letter goes to the standing queue, and as a copy to whoever else wants it.
-    if (dead) this.#requests.send(new Write(this, sending, this.#names.standing(topic), headers));
-    this.#requests.send(new Write(this, sending, this.#names.topic(topic), headers));
+    sending.asksForRoom = asksForRoom;
+    sending.unanswered = missing.size;
+    sending.error = undefined;
+    for (const subject of [...missing]) this.#requests.send(new Write(this, sending, subject, headers));
   }
 
-  #roomOf({ topic }: Publication): WaitingRoom {
+  #roomOf({ topic }: Publication): WaitingRoom<Sending> {
     return isDeadLetterTopic(topic) ? this.#waitingDead : this.#waiting;
   }
 }
@@ -131,11 +140,16 @@ export class Publisher {
 /** A publication on its way into one stream, or two. */
 interface Sending {
   readonly publication: Publication;
+  /** By which JetStream knows it, however often it is sent. */
+  readonly publishId: string;
+  /** The subjects under which no stream has it yet. */
+  readonly missing: Set<string>;
   /** Whether the waiting room sent it. */
-  readonly asksForRoom: boolean;
+  asksForRoom: boolean;
   /** How many streams have not answered yet. */
-  missing: number;
-  failed: boolean;
+  unanswered: number;
+  /** Why one has not taken it. */
+  error: BrokerError | undefined;
 }
 
 /** The request that writes a publication into a stream. */
@@ -157,12 +171,12 @@ class Write implements Request {
   answer(message: Msg): boolean {
     const answer = answerOf(message);
     if (answer === undefined) return false;
-    if (answer.error === undefined) this.#publisher.stored(this.#sending, this);
+    if (answer.error === undefined) this.#publisher.answered(this.#sending, this);
     else this.fail(publishError(answer.error, this.#sending.publication.topic));
     return true;
   }
 
   fail(error: BrokerError): void {
-    this.#publisher.failed(this.#sending, error);
+    this.#publisher.answered(this.#sending, this, error);
   }
 }

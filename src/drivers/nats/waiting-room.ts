@@ -1,4 +1,3 @@
-import type { Publication } from "../../driver.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 
@@ -9,18 +8,18 @@ const ROOM_AGAIN_MS = 250;
  * Publications that wait for room in a stream, in the order in which they were published. The first asks: once it is taken
  * the next, and when it is refused the same after a while. Two that ask at once could pass each other.
  */
-export class WaitingRoom {
+export class WaitingRoom<T> {
   readonly #clock: Clock;
-  readonly #send: (publication: Publication) => void;
+  readonly #send: (waiting: T) => void;
   /** Refused: they were published before those who came while others waited. */
-  readonly #refused = new Deque<Publication>();
-  readonly #behind = new Deque<Publication>();
+  readonly #refused = new Deque<T>();
+  readonly #behind = new Deque<T>();
   #asking = false;
   #sending = false;
   #timer: Timer | undefined;
 
   /** @param send sends the one who asks; `refused`, or else `answered`, is called for it. */
-  constructor(clock: Clock, send: (publication: Publication) => void) {
+  constructor(clock: Clock, send: (waiting: T) => void) {
     this.#clock = clock;
     this.#send = send;
   }
@@ -31,16 +30,16 @@ export class WaitingRoom {
   }
 
   /** One that is published while others wait. */
-  behind(publication: Publication): void {
-    this.#behind.push(publication);
+  behind(waiting: T): void {
+    this.#behind.push(waiting);
   }
 
   /** The stream had no room for it. `asked`: it was sent from here. */
-  refused(publication: Publication, asked: boolean): void {
+  refused(waiting: T, asked: boolean): void {
     if (asked) {
       this.#asking = false;
-      this.#refused.unshift(publication);
-    } else this.#refused.push(publication);
+      this.#refused.unshift(waiting);
+    } else this.#refused.push(waiting);
     if (this.#asking) return;
     this.#timer ??= this.#clock.after(ROOM_AGAIN_MS, () => {
       this.#timer = undefined;
@@ -55,7 +54,7 @@ export class WaitingRoom {
   }
 
   /** Ends; returns who waited. */
-  close(): Publication[] {
+  close(): T[] {
     this.#timer?.cancel();
     return [...this.#refused.drain(), ...this.#behind.drain()];
   }
