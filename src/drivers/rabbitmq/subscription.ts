@@ -62,6 +62,7 @@ export class RabbitmqSubscription implements DriverSubscription {
     if (this.#stopping.signal.aborted) return;
     const { source } = this.#parts;
     await source.declare(this.#parts.topologyOf(session));
+    if (this.#stopping.signal.aborted) return;
     const channel = await session.channel();
     const feed: Feed = { channel, session, held: new Set(), tag: "", alive: true };
     channel.once("close", () => this.#lost(feed));
@@ -77,6 +78,8 @@ export class RabbitmqSubscription implements DriverSubscription {
       throw classifyOperation(error, `the queue ${JSON.stringify(source.queue)}`);
     }
     if (this.#stopping.signal.aborted) await this.#cancel(feed);
+    // Whoever closed it meanwhile did not know of this channel.
+    if (this.#close !== undefined) await this.#closeFeed(feed);
   }
 
   /** The connection broke: says so of everything that it held. */
@@ -127,15 +130,17 @@ export class RabbitmqSubscription implements DriverSubscription {
     await this.stop();
     const feed = this.#feed;
     this.#feed = undefined;
-    if (feed !== undefined) {
-      feed.alive = false;
-      await closeChannel(feed.channel);
-    }
+    if (feed !== undefined) await this.#closeFeed(feed);
     const { source } = this.#parts;
     const session = this.#parts.session();
     // Where the connection is down, the queue ends by its expiry.
     if (source.own && session !== undefined)
       await session.use(`the queue ${source.queue}`, (channel) => channel.deleteQueue(source.queue));
+  }
+
+  async #closeFeed(feed: Feed): Promise<void> {
+    feed.alive = false;
+    await closeChannel(feed.channel);
   }
 
   #lost(feed: Feed): void {
