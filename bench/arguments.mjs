@@ -1,20 +1,21 @@
 // The bench's flags.
 import { parseArgs } from "node:util";
 
-export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--messages N] [--rate N] [--latency-messages N]
+export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N] [--only NAME,...]
 
-  --quick               fewer rounds and messages
+  --quick               fewer rounds, shorter runs
   --json                print one line of JSON
   --rounds N            how often each contestant runs, taking turns (default 5; quick 2)
-  --messages N          messages of a throughput run (default 10000; quick 2000); memory gets 20 times as many
-  --rate N              messages a second of a latency run (default 500)
-  --latency-messages N  messages of a latency run (default 1000; quick 250)`;
+  --ms N                how long a throughput run takes at least, in milliseconds (default 1000; quick 200)
+  --rate N              messages a second of a latency run (default 1000)
+  --latency-messages N  messages of a latency run (default 2000; quick 300)
+  --only NAME,...       these contestants only, and the two that ratios are taken to; "storage" is one of them`;
 
 const COUNTS = {
   rounds: { full: 5, quick: 2 },
-  messages: { full: 10_000, quick: 2_000 },
-  rate: { full: 500, quick: 500 },
-  "latency-messages": { full: 1_000, quick: 250 },
+  ms: { full: 1_000, quick: 200 },
+  rate: { full: 1_000, quick: 1_000 },
+  "latency-messages": { full: 2_000, quick: 300 },
 };
 
 /** Reads the flags; throws an error that says what is wrong with them. */
@@ -25,6 +26,7 @@ export function readArguments(args) {
     quick: flag,
     json: flag,
     help: { ...flag, short: "h" },
+    only: text,
     ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, text])),
   };
   const { values } = parseArgs({ args, options, strict: true, allowPositionals: false });
@@ -37,8 +39,9 @@ export function readArguments(args) {
   return {
     json: values.json,
     help: values.help,
+    only: values.only?.split(","),
     rounds: count("rounds"),
-    messages: count("messages"),
+    ms: count("ms"),
     rate: count("rate"),
     latencyMessages: count("latency-messages"),
   };

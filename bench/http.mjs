@@ -1,22 +1,17 @@
-// The HTTP broker: publisher here, subscriber in another process.
+// The HTTP broker: every message is settled by its handler, and acknowledged to its publisher.
 import { createBroker } from "tidings";
-import { Remote } from "./remote.mjs";
+import { CONCURRENCY } from "./contestants.mjs";
 
-/** Opens the contestant. */
-export async function openHttp() {
-  const remote = new Remote();
-  await remote.start("http");
+/** The receiving process. */
+export async function receive(meter) {
   const broker = createBroker("http://127.0.0.1:0");
   await broker.connect();
-  return {
-    name: "http",
-    messagesFactor: 1,
-    expect: (count) => remote.expect(count),
-    send: (body) => broker.publish("bench", { body }),
-    latencies: () => remote.latencies(),
-    async close() {
-      await broker.disconnect();
-      await remote.stop();
-    },
-  };
+  await broker.subscribe("bench", (delivery) => meter.received(delivery.message.body), { concurrency: CONCURRENCY });
+}
+
+/** The sending process. */
+export async function openSender() {
+  const broker = createBroker("http://127.0.0.1:0");
+  await broker.connect();
+  return { send: (body) => broker.publish("bench", { body }) };
 }

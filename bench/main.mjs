@@ -1,16 +1,13 @@
-// The bench: each contestant in turn, several rounds, on bodies of several sizes.
+// The bench: each contestant in turn, several rounds, on bodies of several sizes; every one in two processes of its own.
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { readArguments, USAGE } from "./arguments.mjs";
-import { openHttp } from "./http.mjs";
-import { openMemory } from "./memory.mjs";
-import { openPlainPost } from "./plain-post.mjs";
+import { Child } from "./child.mjs";
+import { BASELINES, CONTESTANTS } from "./contestants.mjs";
 import { summarize, table } from "./report.mjs";
-import { openUndiciPost } from "./undici-post.mjs";
-import { BODY_BYTES, IN_FLIGHT, latency, throughput } from "./workload.mjs";
-
-const BASELINE = "plain-post";
+import { measureStorage, storageLines } from "./storage.mjs";
+import { BODY_BYTES } from "./workload.mjs";
 
 /** Runs the bench and prints its report; resolves with the exit status. */
 export async function runBench(args) {
@@ -30,48 +27,63 @@ export async function runBench(args) {
   process.env.TIDINGS_LOCAL_REGISTRY_FOLDER = folder;
   try {
     const { json, rounds, rate } = options;
-    const results = summarize(await measure(options), BASELINE);
+    const { figures, skipped } = await measure(options);
+    const storage = await measureStorage(options);
     const report = {
       node: process.version,
       cores: availableParallelism(),
       rounds,
       rate,
-      inFlight: IN_FLIGHT,
-      baseline: BASELINE,
-      results,
+      inFlight: Object.fromEntries(Object.entries(CONTESTANTS).map(([name, { inFlight }]) => [name, inFlight])),
+      baselines: BASELINES,
+      skipped,
+      results: summarize(figures, BASELINES),
+      storage,
     };
-    console.log(json ? JSON.stringify(report) : table(report));
+    console.log(json ? JSON.stringify(report) : [table(report), "", ...storageLines(storage)].join("\n"));
     return 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** The figures of each round: one of each contestant and size. */
-async function measure({ rounds, messages, rate, latencyMessages }) {
-  const contestants = [];
+/** The figures of each round: one of each contestant and size; and who did not take part, with the reason. */
+async function measure({ rounds, ms, rate, latencyMessages, only }) {
+  const senders = new Map();
+  const skipped = {};
   try {
-    for (const open of [openMemory, openHttp, openPlainPost, openUndiciPost]) contestants.push(await open());
-    const results = [];
+    for (const name of Object.keys(CONTESTANTS)) {
+      if (only !== undefined && !only.includes(name) && !BASELINES.includes(name)) continue;
+      const sender = new Child("sender.mjs", name);
+      senders.set(name, sender);
+      try {
+        await sender.answer("ready");
+      } catch (error) {
+        skipped[name] = error.message;
+        process.stderr.write(`${name} does not take part: ${error.message}\n`);
+        senders.delete(name);
+        await sender.stop();
+      }
+    }
+    const figures = [];
     // Round 0 warms up and is not counted.
     for (let round = 0; round <= rounds; round += 1) {
-      const figures = [];
+      const ofRound = [];
       for (const bodyBytes of BODY_BYTES) {
-        for (const contestant of contestants) {
-          const { name, messagesFactor } = contestant;
+        for (const [contestant, sender] of senders) {
           process.stderr.write(
-            `${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${name}, ${bodyBytes} bytes\n`,
+            `${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${contestant}, ${bodyBytes} bytes\n`,
           );
-          const messagesPerSecond = await throughput(contestant, bodyBytes, messages * messagesFactor);
+          const messagesPerSecond = await sender.ask("throughput", { bodyBytes, ms });
           if (round === 0) continue;
-          const percentiles = await latency(contestant, bodyBytes, latencyMessages, rate);
-          figures.push({ contestant: name, bodyBytes, messagesPerSecond, ...percentiles });
+          const percentiles = await sender.ask("latency", { bodyBytes, count: latencyMessages, rate });
+          ofRound.push({ contestant, bodyBytes, messagesPerSecond, ...percentiles });
         }
       }
-      if (round > 0) results.push(figures);
+      if (round > 0) figures.push(ofRound);
     }
-    return results;
+    return { figures, skipped };
   } finally {
-    for (const contestant of contestants) await contestant.close();
+    for (const sender of senders.values()) await sender.stop();
   }
 }

@@ -1,25 +1,30 @@
-// The same POST loop with undici, the fastest client there is for Node: how far one POST per message can go.
+// What HTTP itself costs: a bare `node:http` server, and a POST for each message from undici, the fastest client for Node.
+import { createServer } from "node:http";
 import { Pool } from "undici";
-import { Remote } from "./remote.mjs";
-import { IN_FLIGHT } from "./workload.mjs";
+import { CONTESTANTS } from "./contestants.mjs";
 
-/** Opens the contestant. */
-export async function openUndiciPost() {
-  const remote = new Remote();
-  const port = await remote.start("plain-post");
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: IN_FLIGHT, pipelining: 1 });
+/** The receiving process; tells its port. */
+export async function receive(meter) {
+  const server = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      meter.received(Buffer.concat(chunks));
+      response.end();
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server.address().port;
+}
+
+/** The sending process. */
+export async function openSender(port) {
+  const connections = CONTESTANTS["undici-post"].inFlight;
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections, pipelining: 1 });
   return {
-    name: "undici-post",
-    messagesFactor: 1,
-    expect: (count) => remote.expect(count),
     async send(body) {
       const response = await pool.request({ path: "/", method: "POST", body });
       await response.body.dump();
-    },
-    latencies: () => remote.latencies(),
-    async close() {
-      await pool.destroy();
-      await remote.stop();
     },
   };
 }

@@ -45,11 +45,11 @@ export interface BrokerOptions {
   wire?: "tidings" | "go-micro";
   /** A folder that keeps the outbox on disk (HTTP broker). Default none: memory. */
   storage?: string;
-  /** A secret that all peers share (HTTP broker): mutual proof and encryption without certificates. */
-  secret?: string;
+  /** What all peers know and nobody else (HTTP broker): mutual proof and encryption without certificates. */
+  secret?: string | Uint8Array;
   /** Certificates to use (HTTP broker). */
   tls?: object;
-  /** TLS with a generated certificate (HTTP broker). Default false. */
+  /** Encrypted connections; the HTTP broker makes a certificate for itself without `secret` and `tls`. Default false. */
   secure?: boolean;
   /** How many messages the outbox keeps (memory and HTTP). Default 100,000; more is `ERR_BACKLOG_FULL`. */
   backlogMessages?: number;

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { BrokerAdmin, type DeadLetters, type Queues } from "./broker-admin.ts";
 import type { BrokerOptions, PublishOptions, SubscribeOptions } from "./broker-options.ts";
 import type { Capabilities } from "./capabilities.ts";
@@ -9,6 +8,7 @@ import type { Handler } from "./delivery.ts";
 import type { Driver, ServerInfo } from "./driver.ts";
 import { BrokerError, wrapError } from "./errors.ts";
 import { type Clock, systemClock } from "./internal/clock.ts";
+import { Ids } from "./internal/ids.ts";
 import { abortable } from "./internal/wait.ts";
 import { checkTag, copyBody, copyHeader, type MessageInput, messageBytes } from "./message.ts";
 import { MessageStream } from "./message-stream.ts";
@@ -19,6 +19,12 @@ import type { Subscriber } from "./subscriber.ts";
 import type { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { checkPattern, checkQueue, checkTopic, isDeadLetterTopic, matchesTopic } from "./topics.ts";
+
+/** The options of a publish that names none, which need no check. */
+const NO_OPTIONS: PublishOptions = Object.freeze({});
+
+/** How many topics are remembered as valid. */
+const MAX_CHECKED_TOPICS = 10_000;
 
 /** What a {@link Broker} is assembled from. `createBroker` does it for users. */
 export interface BrokerParts {
@@ -43,6 +49,9 @@ export class Broker<Native = unknown> implements AsyncDisposable {
   readonly #admin: BrokerAdmin;
   readonly #connection: Connection;
   readonly #subscriptions: Subscriptions;
+  /** Topics that were published to: a topic is checked once, and looked up then. */
+  readonly #checkedTopics = new Set<string>();
+  readonly #ids = new Ids();
   #options: BrokerOptions;
   #closing: Promise<void> | undefined;
 
@@ -164,7 +173,7 @@ export class Broker<Native = unknown> implements AsyncDisposable {
    * @throws BrokerError `ERR_NOT_CONNECTED`, `ERR_INVALID_TOPIC`, `ERR_INVALID_MESSAGE`, `ERR_MESSAGE_TOO_LARGE`,
    * `ERR_BACKLOG_FULL`, `ERR_NO_SUBSCRIBERS`, `ERR_UNSUPPORTED`; the signal's reason when aborted.
    */
-  publish(topic: string, message: MessageInput = {}, options: PublishOptions = {}): Promise<Receipt> {
+  publish(topic: string, message: MessageInput = {}, options: PublishOptions = NO_OPTIONS): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const outgoing = this.#outgoing(topic, message, options, resolve, reject);
       const { signal } = options;
@@ -266,10 +275,10 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     reject: (reason: unknown) => void,
   ): Outgoing {
     const driver = this.#driver();
-    checkTopic(topic);
+    if (!this.#checkedTopics.has(topic)) this.#checkTopic(topic);
     if (typeof message !== "object" || message === null)
       throw new BrokerError("ERR_INVALID_MESSAGE", "A message is an object with header and body.", { topic });
-    checkPublishOptions(options);
+    if (options !== NO_OPTIONS) checkPublishOptions(options);
     const header = copyHeader(message.header, topic);
     const body = copyBody(message.body, topic);
     const bytes = messageBytes(header, body);
@@ -290,13 +299,19 @@ export class Broker<Native = unknown> implements AsyncDisposable {
         { topic },
       );
     }
-    const id = options.id ?? randomUUID();
+    const id = options.id ?? this.#ids.next();
     return new Outgoing(
       driver.name,
       { topic, id, key: options.key, header, body, bytes, mandatory, origin: undefined },
       resolve,
       reject,
     );
+  }
+
+  #checkTopic(topic: string): void {
+    checkTopic(topic);
+    if (this.#checkedTopics.size >= MAX_CHECKED_TOPICS) this.#checkedTopics.clear();
+    this.#checkedTopics.add(topic);
   }
 
   async #subscribe(

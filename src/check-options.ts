@@ -9,7 +9,7 @@ export type Check = (value: unknown) => string | undefined;
 
 /** Ready-made checks for option tables. */
 export const check: Readonly<
-  Record<"count" | "size" | "ms" | "positiveMs" | "flag" | "text" | "call" | "object", Check>
+  Record<"count" | "size" | "ms" | "positiveMs" | "flag" | "text" | "secret" | "call" | "object", Check>
 > = {
   count: (value) =>
     value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 1)
@@ -26,6 +26,10 @@ export const check: Readonly<
   positiveMs: (value) => (typeof value === "number" && value > 0 ? undefined : "a number of milliseconds, more than 0"),
   flag: (value) => (typeof value === "boolean" ? undefined : "true or false"),
   text: (value) => (typeof value === "string" && value !== "" ? undefined : "a string that is not empty"),
+  secret: (value) =>
+    (typeof value === "string" || value instanceof Uint8Array) && value.length > 0
+      ? undefined
+      : "a string or bytes, not empty",
   call: (value) => (typeof value === "function" ? undefined : "a function"),
   object: (value) => (typeof value === "object" && value !== null ? undefined : "an object"),
 };
@@ -103,7 +107,7 @@ const brokerTable: Readonly<Record<keyof BrokerOptions, Check>> = {
   registryAddress: check.text,
   wire: oneOf("tidings", "go-micro"),
   storage: check.text,
-  secret: check.text,
+  secret: check.secret,
   tls: check.object,
   secure: check.flag,
   backlogMessages: check.count,

@@ -50,6 +50,11 @@ export const ERROR_CODES = {
     scope: "connection",
     summary: "The registry failed, or cannot be trusted.",
   },
+  ERR_STORAGE: {
+    retryable: false,
+    scope: "connection",
+    summary: "The storage folder failed, is damaged, or belongs to something else.",
+  },
   ERR_UNSUPPORTED: {
     retryable: false,
     scope: "connection",

@@ -25,7 +25,7 @@ const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
  * @throws BrokerError `ERR_INVALID_MESSAGE`
  */
 export function copyHeader(header: unknown, topic?: string): Header {
-  if (header === undefined) return EMPTY_HEADER;
+  if (header === undefined || header === EMPTY_HEADER) return EMPTY_HEADER;
   if (typeof header !== "object" || header === null || Array.isArray(header))
     throw invalid("header is not an object of strings", topic);
   const copy: Record<string, string> = Object.create(null);
@@ -50,8 +50,9 @@ export function copyHeader(header: unknown, topic?: string): Header {
  */
 export function copyBody(body: unknown, topic?: string): Uint8Array {
   if (body === undefined) return new Uint8Array(0);
+  // Small ones go into Node's pool of 8 KiB: memory of its own for each would cost more than all the rest of a publish.
   if (typeof body === "string") return Buffer.from(body, "utf8");
-  if (body instanceof Uint8Array) return Uint8Array.prototype.slice.call(body);
+  if (body instanceof Uint8Array) return Buffer.from(body);
   throw invalid(
     `body is neither a string nor a Uint8Array but ${body === null ? "null" : typeof body}; use broker.publisher(topic) to encode values`,
     topic,
@@ -61,17 +62,21 @@ export function copyBody(body: unknown, topic?: string): Uint8Array {
 /** What a message counts against `maxMessageBytes`: header names, header values and body. */
 export function messageBytes(header: Header, body: Uint8Array): number {
   let bytes = body.byteLength;
+  if (header === EMPTY_HEADER) return bytes;
   for (const name in header) bytes += Buffer.byteLength(name) + Buffer.byteLength(header[name] as string);
   return bytes;
 }
+
+/** The longest id or key, in bytes of UTF-8. */
+export const MAX_TAG_BYTES = 256;
 
 /**
  * Checks an id or key: a non-empty well-formed string of at most 256 bytes.
  * @throws BrokerError `ERR_INVALID_MESSAGE`
  */
 export function checkTag(what: "id" | "key", value: unknown, topic?: string): asserts value is string {
-  if (typeof value !== "string" || value === "" || !value.isWellFormed() || Buffer.byteLength(value) > 256) {
-    throw invalid(`${what} is not a string of 1 to 256 bytes`, topic);
+  if (typeof value !== "string" || value === "" || !value.isWellFormed() || Buffer.byteLength(value) > MAX_TAG_BYTES) {
+    throw invalid(`${what} is not a string of 1 to ${MAX_TAG_BYTES} bytes`, topic);
   }
 }
 

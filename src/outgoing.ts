@@ -17,10 +17,10 @@ export class Outgoing implements Publication {
   readonly bytes: number;
   readonly mandatory: boolean;
   readonly origin: DeadLetterOrigin | undefined;
-  answered = false;
   readonly #broker: string;
-  readonly #resolve: (receipt: Receipt) => void;
-  readonly #reject: (reason: unknown) => void;
+  /** The two ends of the promise, until it is answered: who keeps the message longer, does not keep them. */
+  #resolve: ((receipt: Receipt) => void) | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
   #onAnswer: (() => void) | undefined;
 
   constructor(
@@ -42,27 +42,34 @@ export class Outgoing implements Publication {
     this.#reject = reject;
   }
 
+  get answered(): boolean {
+    return this.#resolve === undefined;
+  }
+
   confirm(state: ReceiptState): void {
-    if (this.answered) return;
+    const resolve = this.#resolve;
+    if (resolve === undefined) return;
     if (channels.publish.hasSubscribers)
       channels.publish.publish({ broker: this.#broker, topic: this.topic, id: this.id, state });
     this.#answer();
-    this.#resolve({ id: this.id, state });
+    resolve({ id: this.id, state });
   }
 
   fail(error: BrokerError): void {
-    if (this.answered) return;
+    const reject = this.#reject;
+    if (reject === undefined) return;
     if (channels.publish.hasSubscribers)
       channels.publish.publish({ broker: this.#broker, topic: this.topic, id: this.id, error });
     this.#answer();
-    this.#reject(error);
+    reject(error);
   }
 
   /** The publisher no longer waits. */
   abandon(reason: unknown): void {
-    if (this.answered) return;
+    const reject = this.#reject;
+    if (reject === undefined) return;
     this.#answer();
-    this.#reject(reason);
+    reject(reason);
   }
 
   /** Calls `listener` once, when the publication is answered. */
@@ -77,7 +84,8 @@ export class Outgoing implements Publication {
   }
 
   #answer(): void {
-    this.answered = true;
+    this.#resolve = undefined;
+    this.#reject = undefined;
     this.#onAnswer?.();
     this.#onAnswer = undefined;
   }

@@ -65,7 +65,7 @@ export class RunningDelivery implements Delivery, Timed {
 
   get message(): Message {
     // Other subscriptions of this process may share the bytes, so that each reader gets its own.
-    this.#message ??= { header: this.source.header, body: Uint8Array.prototype.slice.call(this.source.body) };
+    this.#message ??= { header: this.source.header, body: Buffer.from(this.source.body) };
     return this.#message;
   }
 

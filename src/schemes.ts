@@ -2,6 +2,7 @@ import type { BrokerOptions } from "./broker-options.ts";
 import type { Driver } from "./driver.ts";
 import { BrokerError } from "./errors.ts";
 import { masked } from "./internal/masked.ts";
+import type { Registry, Service } from "./registry.ts";
 
 /** A URL scheme and the driver behind it. */
 export interface Scheme {
@@ -54,6 +55,15 @@ export const SCHEMES: readonly Scheme[] = [
     open: async (url, options) => (await import("./drivers/rabbitmq/index.ts")).open(url, options),
   },
 ];
+
+/**
+ * What the live brokers that a registry names tell of their subscriptions, as records of services: the HTTP broker tells its
+ * peers, and not the registry.
+ * @param secret the peers' own, where they have one
+ */
+export async function surveyPeers(registry: Registry, secret?: string | Uint8Array): Promise<Service[]> {
+  return (await import("./drivers/http/index.ts")).surveyPeers(registry, secret);
+}
 
 /**
  * The scheme of a URL, or of a driver's name.

@@ -4,10 +4,11 @@ import { systemClock } from "../internal/clock.ts";
 
 /**
  * Waits until everything published is delivered and settled, then disconnects. A broker that keeps nothing in the process is
- * done at once.
+ * done at once; one that has it on disk waits only for what is on its way.
  * @throws BrokerError `ERR_UNDELIVERED` with `count` for what was not delivered in time, or before `stop`
  */
 export async function awaitDelivery(broker: Broker, timeoutMs: number, stop: AbortSignal): Promise<void> {
+  if (broker.capabilities.durable) return broker.disconnect();
   const inTime = await flushed(broker, timeoutMs, stop);
   const when = stop.aborted ? "before it was interrupted" : `within ${timeoutMs} ms`;
   try {

@@ -42,6 +42,15 @@ interface SubscriptionView {
   readonly addresses: readonly string[];
 }
 
+/** What an HTTP broker keeps on disk. */
+interface StoredView {
+  readonly address: string;
+  readonly messages: number;
+  readonly bytes: number;
+  /** When the oldest was published, in milliseconds since the epoch; `undefined` without any. */
+  readonly since: number | undefined;
+}
+
 /** What a registry holds, in the order in which people read it. */
 export interface RegistryView {
   readonly services: readonly ServiceView[];
@@ -49,6 +58,8 @@ export interface RegistryView {
   readonly subscriptions: readonly SubscriptionView[];
   /** How many HTTP brokers there are, one in most processes. */
   readonly peers: number;
+  /** What HTTP brokers with storage keep. */
+  readonly stored: readonly StoredView[];
 }
 
 /** Sorts out what a registry holds: services and their endpoints, and apart from them what the HTTP broker keeps there. */
@@ -65,6 +76,7 @@ export function viewRegistry(records: readonly Service[]): RegistryView {
     endpoints: services.flatMap((service) => endpointsOf(service, services)),
     subscriptions: subscriptionsOf(records),
     peers: peers.reduce((sum, { nodes }) => sum + nodes.length, 0),
+    stored: peers.flatMap(({ nodes }) => nodes.flatMap(storedBy)).sort((a, b) => compare(a.address, b.address)),
   };
 }
 
@@ -111,6 +123,20 @@ function placeOf({ name, version }: Service, { metadata }: Node): { topic: strin
   if (pattern !== undefined) return { topic: pattern, queue };
   // A go-micro subscription has its queue as the version, and nowhere else.
   return topic === undefined ? undefined : { topic, queue: version === BROADCAST_VERSION ? "" : version };
+}
+
+function storedBy({ address, metadata }: Node): StoredView[] {
+  const messages = metadata["tidings-stored-messages"];
+  if (messages === undefined) return [];
+  const since = metadata["tidings-stored-since"];
+  return [
+    {
+      address,
+      messages: Number(messages),
+      bytes: Number(metadata["tidings-stored-bytes"]),
+      since: since === undefined ? undefined : Number(since),
+    },
+  ];
 }
 
 function addressesOf(nodes: readonly Node[]): string[] {

@@ -13,7 +13,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** An error as one line, `ERR_CODE: message`, without control characters. */
-function errorLine(error: unknown): string {
+export function errorLine(error: unknown): string {
   const { code, message } = asBrokerError(error);
   return `${code}: ${visible(message)}`;
 }

@@ -9,11 +9,11 @@ import { textTable, widthOf } from "./text-table.ts";
 const MAX_ADDRESSES = 4;
 
 /**
- * What a registry holds as tables no wider than the terminal, without one as wide as they need: services, their endpoints, and
- * what is subscribed on the HTTP broker. Tables that would be empty are left out.
+ * What a registry holds as tables no wider than the terminal, without one as wide as they need: services, their endpoints,
+ * what is subscribed on the HTTP broker, and what HTTP brokers keep on disk. Tables that would be empty are left out.
  */
 export function servicesTable(records: readonly Service[], stdout: Output, colors: Colors): string {
-  const { services, endpoints, subscriptions, peers } = viewRegistry(records);
+  const { services, endpoints, subscriptions, peers, stored } = viewRegistry(records);
   const width = widthOf(stdout);
   const section = (title: string, headings: readonly string[], rows: readonly (readonly string[])[]): string[] => {
     if (rows.length === 0) return [];
@@ -44,6 +44,16 @@ export function servicesTable(records: readonly Service[], stdout: Output, color
         queue,
         String(subscribers),
         listed(addresses),
+      ]),
+    ),
+    ...section(
+      "Stored by HTTP brokers",
+      ["address", "messages", "bytes", "oldest"],
+      stored.map(({ address, messages, bytes, since }) => [
+        address,
+        String(messages),
+        String(bytes),
+        since === undefined ? "" : new Date(since).toISOString(),
       ]),
     ),
   ].join("\n\n");

@@ -6,10 +6,9 @@ import { SETTING_KEYS, SETTINGS } from "../service/settings/table.ts";
 export function addSharedOptions(command: Command): Command {
   for (const key of SETTING_KEYS) {
     const setting: Setting<unknown> = SETTINGS[key];
-    const { flag, placeholder, help, planned } = setting;
+    const { flag, placeholder, help } = setting;
     if (flag === undefined || setting.of !== "broker") continue;
-    const option = new Option(`${flag} <${placeholder}>`, `${help} (env ${variablesOf(setting).join(", ")})`);
-    command.addOption(option.hideHelp(planned === true));
+    command.addOption(new Option(`${flag} <${placeholder}>`, `${help} (env ${variablesOf(setting).join(", ")})`));
   }
   return command;
 }

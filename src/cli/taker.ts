@@ -12,11 +12,17 @@ export class Taker {
   readonly #stopping: Deferred<void> = deferred();
   #taken = 0;
   #done = 0;
+  /** Handlers that another message may start in. */
+  #free: number;
 
-  /** @param limit how many messages to take; `undefined`: until `end` is called */
-  constructor(limit: number | undefined, print: (delivery: Delivery) => Promise<void>) {
+  /**
+   * @param limit how many messages to take; `undefined`: until `end` is called
+   * @param slots how many handlers the subscription runs at once
+   */
+  constructor(limit: number | undefined, print: (delivery: Delivery) => Promise<void>, slots: number) {
     this.#limit = limit ?? Number.POSITIVE_INFINITY;
     this.#print = print;
+    this.#free = slots;
     // Whoever awaits `ended` hears of a failure; it may come before that.
     this.#end.promise.catch(() => {});
   }
@@ -24,6 +30,7 @@ export class Taker {
   /** The handler, for a subscription that acks by hand and runs no more than `limit` handlers at once. */
   readonly take = async (delivery: Delivery): Promise<void> => {
     this.#taken += 1;
+    this.#free -= 1;
     try {
       await this.#print(delivery);
     } catch (error) {
@@ -42,7 +49,9 @@ export class Taker {
     }
     this.#done += 1;
     if (this.#done === this.#limit) this.end();
-    if (this.#taken >= this.#limit) await this.#stopping.promise;
+    // Messages come, and start in what is free, until the subscription has stopped: that may take a while.
+    if (this.#free + 1 > this.#limit - this.#taken) await this.#stopping.promise;
+    else this.#free += 1;
   };
 
   /** Enough: `ended` goes on. */

@@ -1,6 +1,11 @@
 /** Handle of a timer that a {@link Clock} set. */
 export interface Timer {
   cancel(): void;
+  /**
+   * Whether it keeps the process alive from now on; at first it does. Cheaper than to cancel a timer and set another one.
+   * A clock need not have it: whoever wants that then cancels.
+   */
+  keepAlive?(on: boolean): void;
 }
 
 /** Where the library takes the time from: the system's, or a virtual one in tests. */
@@ -16,11 +21,24 @@ export interface Clock {
 /** The longest delay that Node's timers keep; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** Lets a timer that nothing waits for any more run out without holding up the process; returns it, or nothing where that needs it to be cancelled. */
+export function rested(timer: Timer): Timer | undefined {
+  if (timer.keepAlive === undefined) {
+    timer.cancel();
+    return undefined;
+  }
+  timer.keepAlive(false);
+  return timer;
+}
+
 /** The system's time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, run) {
     const handle = setTimeout(run, Math.min(Math.max(0, Math.ceil(delayMs)), MAX_TIMER_MS));
-    return { cancel: () => clearTimeout(handle) };
+    return {
+      cancel: () => clearTimeout(handle),
+      keepAlive: (on) => void (on ? handle.ref() : handle.unref()),
+    };
   },
 };

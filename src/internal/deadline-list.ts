@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "./clock.ts";
+import { type Clock, rested, type Timer } from "./clock.ts";
 
 /** An item of a {@link DeadlineList}: the list keeps its links in the item, so that adding and removing allocate nothing. */
 export interface Timed {
@@ -15,6 +15,8 @@ export class DeadlineList<T extends Timed> {
   #last: Timed | undefined;
   #timer: Timer | undefined;
   #timerDueAt = 0;
+  /** Whether the timer runs although there is nothing to watch. */
+  #resting = false;
 
   constructor(clock: Clock, expired: (item: T) => void) {
     this.#clock = clock;
@@ -34,6 +36,8 @@ export class DeadlineList<T extends Timed> {
     else after.previousTimed = item;
     // A timer that is set for one that has left may be due later than this one.
     if (this.#timer === undefined || deadlineAt < this.#timerDueAt) this.#arm();
+    else if (this.#resting) this.#timer.keepAlive?.(true);
+    this.#resting = false;
   }
 
   /** Takes an item out; one that is not in the list is left alone. */
@@ -51,14 +55,15 @@ export class DeadlineList<T extends Timed> {
   /** Drops all items and the timer. */
   clear(): void {
     while (this.#first !== undefined) this.remove(this.#first as T);
-    this.rest();
-  }
-
-  /** Stops the timer when nothing is left to watch; otherwise it would keep the process alive until it fires. */
-  rest(): void {
-    if (this.#first !== undefined) return;
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  /** Nothing is left to watch: the timer does not keep the process alive until it fires. */
+  rest(): void {
+    if (this.#first !== undefined || this.#timer === undefined || this.#resting) return;
+    this.#timer = rested(this.#timer);
+    this.#resting = this.#timer !== undefined;
   }
 
   #arm(): void {
@@ -72,6 +77,7 @@ export class DeadlineList<T extends Timed> {
   // Settled items have left the list without touching the timer, so that it is set once per timeout and not per item.
   #fire(): void {
     this.#timer = undefined;
+    this.#resting = false;
     const now = this.#clock.now();
     while (this.#first !== undefined && this.#first.deadlineAt <= now) {
       const item = this.#first as T;

@@ -24,6 +24,11 @@ export class Backlog {
     this.#limits = limits;
   }
 
+  /** Whether there is room at once. */
+  hasRoom(bytes: number): boolean {
+    return this.#parked.length === 0 && this.#hasRoom(bytes);
+  }
+
   /** Calls `admit` when there is room, at once or later; calls `refuse` where there is none and nobody waits for it. */
   ask(topic: string, bytes: number, admit: () => void, refuse: (error: BrokerError) => void): void {
     if (this.#parked.length === 0 && this.#hasRoom(bytes)) admit();

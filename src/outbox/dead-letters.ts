@@ -4,8 +4,9 @@ import type { DeadLetterAdmin, DeadLetterChoice } from "../driver.ts";
 import { messageBytes } from "../message.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
+import { queueLaneId, standingLaneId } from "./lane-ids.ts";
 import type { OutboxMessage } from "./message.ts";
-import { type Outbox, queueLaneId, standingLaneId } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** How many dead letters are worked on before others have their turn, and progress is told. */
 const AT_ONCE = 256;
@@ -53,7 +54,7 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
         const { message } = entry;
         const lane = failedLane(outbox, message);
         // One that a reader holds is the reader's; one whose subscription is gone stays to be seen.
-        if (lane === undefined || !outbox.drop(entry)) return false;
+        if (lane === undefined || !entry.waits) return false;
         const header = withoutDeadLetterHeader(message.header);
         const content = {
           topic: message.header[DEAD_LETTER_HEADERS.topic] ?? lane.pattern,
@@ -63,6 +64,8 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
           body: message.body,
         };
         outbox.insert(lane, { ...content, bytes: messageBytes(header, message.body), origin: undefined });
+        // Only then: whatever ends the process, one of the two is there.
+        outbox.drop(entry);
         return true;
       }),
     drop: (topic, choice) => each(entriesOf(topic, choice.id), choice, (entry) => outbox.drop(entry)),

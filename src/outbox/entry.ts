@@ -2,7 +2,7 @@ import type { DriverDelivery, Outcome } from "../driver.ts";
 import type { Appointment } from "../internal/agenda.ts";
 import type { Header } from "../message.ts";
 import type { Lane } from "./lane.ts";
-import type { Member } from "./member.ts";
+import type { Carrier, Member } from "./member.ts";
 import type { OutboxMessage } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -21,10 +21,20 @@ export class Entry implements DriverDelivery {
   firstFailureAt: number | undefined;
   /** Who has it, while it is offered or accepted. */
   member: Member | undefined;
-  /** When its delay ends, while it is delayed. */
+  /** Its delay, while it is delayed. */
   delay: Appointment | undefined;
+  /** When its last delay ends or ended, in milliseconds since the epoch; 0 without one. */
+  dueAt = 0;
+  /** Whether an earlier process ended with it, and may have ended because of it. */
+  restored = false;
   /** Whether the message's publisher waits for this destination to take it. */
   awaited = false;
+  /** Who was offered it last, and the number under which that one knows it: a carrier's own business. */
+  carrier: Carrier | undefined;
+  handover = 0;
+  /** Its neighbours among what its member holds. */
+  previousHeld: Entry | undefined;
+  nextHeld: Entry | undefined;
   readonly #outbox: Outbox;
 
   constructor(message: OutboxMessage, lane: Lane, outbox: Outbox) {
@@ -51,6 +61,16 @@ export class Entry implements DriverDelivery {
 
   get body(): Uint8Array {
     return this.message.body;
+  }
+
+  /** Whether it is in nobody's hands. */
+  get waits(): boolean {
+    return this.state === "ready" || this.state === "delayed";
+  }
+
+  /** Whether a handler may be at work on it. */
+  get inHand(): boolean {
+    return this.restored && this.state === "accepted";
   }
 
   settle(outcome: Outcome): void {

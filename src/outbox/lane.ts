@@ -24,6 +24,8 @@ export class Lane {
   readonly delayed: Set<Entry> = new Set();
   /** Guards against dispatching within dispatching. */
   dispatching = false;
+  /** Whether it is to be dispatched when the outbox is no longer held. */
+  putOff = false;
   #turn = 0;
 
   constructor(id: string, kind: LaneKind, pattern: string, queue: string | undefined) {
@@ -35,7 +37,8 @@ export class Lane {
 
   /** Whether somebody is there to take messages. */
   get live(): boolean {
-    return this.members.some((member) => !member.leaving);
+    for (const member of this.members) if (!member.leaving) return true;
+    return false;
   }
 
   /** Everything in it: in line, with members, and delayed. */
@@ -52,19 +55,37 @@ export class Lane {
     return held + this.due.size + this.ready.size + this.delayed.size;
   }
 
+  /** When the oldest message in it was published, in milliseconds since the epoch; `Infinity` where it is empty. */
+  get oldestAt(): number {
+    let oldestAt = this.ready.peek()?.message.publishedAt ?? Number.POSITIVE_INFINITY;
+    // The line is in the order of publishing; everything else is not.
+    for (const some of [...this.members.map(({ entries }) => entries), this.due, this.delayed])
+      for (const { message } of some) oldestAt = Math.min(oldestAt, message.publishedAt);
+    return oldestAt;
+  }
+
   next(): Entry | undefined {
     return this.due.shift() ?? this.ready.shift();
   }
 
   /** The free member that holds least; members that hold equally much take turns. */
-  pick(now: number): Member | undefined {
+  pick(): Member | undefined {
     const { members } = this;
+    if (members.length === 1) {
+      const only = members[0] as Member;
+      return only.free ? only : undefined;
+    }
     let best: Member | undefined;
     let bestIndex = 0;
     for (let step = 0; step < members.length; step += 1) {
       const index = (this.#turn + step) % members.length;
       const member = members[index];
-      if (member === undefined || !member.free(now)) continue;
+      if (member === undefined) continue;
+      if (!member.free) {
+        // It may get room by the next message, so that it has its turn.
+        if (!member.leaving) member.carrier.starve?.();
+        continue;
+      }
       if (best === undefined || member.entries.size < best.entries.size) {
         best = member;
         bestIndex = index;
@@ -75,22 +96,16 @@ export class Lane {
     return best;
   }
 
-  /** Puts an entry back where its place in the order of publishing is. */
+  /** Puts an entry back where its place in the order of publishing is: near the front, behind what was given back before it. */
   giveBack(entry: Entry): void {
-    const first = this.ready.peek();
-    if (first === undefined || entry.message.sequence <= first.message.sequence) {
-      this.ready.unshift(entry);
-      return;
+    const { ready } = this;
+    const { sequence } = entry.message;
+    const before: Entry[] = [];
+    for (let first = ready.peek(); first !== undefined && first.message.sequence < sequence; first = ready.peek()) {
+      before.push(first);
+      ready.shift();
     }
-    const behind = this.ready.drain();
-    let placed = false;
-    for (const other of behind) {
-      if (!placed && other.message.sequence > entry.message.sequence) {
-        this.ready.push(entry);
-        placed = true;
-      }
-      this.ready.push(other);
-    }
-    if (!placed) this.ready.push(entry);
+    ready.unshift(entry);
+    for (let other = before.pop(); other !== undefined; other = before.pop()) ready.unshift(other);
   }
 }

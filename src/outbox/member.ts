@@ -1,30 +1,44 @@
 import type { DriverDelivery } from "../driver.ts";
 import type { Entry } from "./entry.ts";
+import { EntryList } from "./entry-list.ts";
 import type { Lane } from "./lane.ts";
 
 /** How messages reach a member. */
 export interface Carrier {
   /**
    * Hands a message over. Returns true when the member has taken it by the time of return; otherwise the carrier later
-   * calls `accept`, `refuse`, `lose` or `settle` of the outbox, and gets no other message until then: that keeps the order.
+   * calls `accept`, `refuse`, `lose`, `takeBack` or `settle` of the outbox. Until then it gets no other message, which keeps
+   * the order; unless it is `pipelined`.
    */
   offer(entry: Entry): boolean;
+  /** Whether it keeps the order by itself, and takes as many messages at a time as its member has `room` for. */
+  readonly pipelined?: boolean;
+  /** Messages wait in its lane, and no member of it is free. Called often. */
+  starve?(): void;
 }
+
+const OPEN = Object.freeze({ open: true });
 
 /** Whoever takes messages of a lane: a subscription of this process, or one of another. */
 export class Member {
   /** The subscription's id. */
   readonly id: string;
   readonly carrier: Carrier;
+  /** Whether its carrier is. */
+  readonly pipelined: boolean;
   /** The lane that it takes from. */
   lane: Lane | undefined;
-  /** How many messages it may hold. */
+  /** How many messages it may hold. Of no meaning with a pipelined carrier. */
   readonly window: number;
+  /** How many more messages a pipelined carrier may be offered; the carrier counts up, the outbox down. */
+  room = 0;
+  /** Whether its carrier can send at the moment; a carrier may share it among its members. */
+  flow: { readonly open: boolean } = OPEN;
   /** What it holds, offered and accepted, oldest first. */
-  readonly entries: Set<Entry> = new Set();
+  readonly entries: EntryList = new EntryList();
   /** Whether it was offered a message that it has not taken yet. */
   offering = false;
-  /** Not offered anything before this time (milliseconds since the epoch): it is full, or could not be reached. */
+  /** Not offered anything until this time (milliseconds since the epoch): it is full, or could not be reached. 0 once it is over. */
   pausedUntil = 0;
   /** Whether it takes no more messages: it is leaving. */
   leaving = false;
@@ -33,11 +47,14 @@ export class Member {
     this.id = id;
     this.window = window;
     this.carrier = carrier;
+    this.pipelined = carrier.pipelined === true;
   }
 
   /** Whether it can be offered a message now. */
-  free(now: number): boolean {
-    return !this.offering && !this.leaving && this.entries.size < this.window && this.pausedUntil <= now;
+  get free(): boolean {
+    if (this.leaving || this.pausedUntil !== 0) return false;
+    if (this.pipelined) return this.room > 0 && this.flow.open;
+    return !this.offering && this.entries.size < this.window;
   }
 }
 

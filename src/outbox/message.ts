@@ -1,17 +1,13 @@
 import type { DeadLetterOrigin, Publication } from "../driver.ts";
+import type { BrokerError } from "../errors.ts";
 import type { Timed } from "../internal/deadline-list.ts";
 import type { Header } from "../message.ts";
 import type { ReceiptState } from "../receipt.ts";
 
 /** A message that the outbox keeps until every destination has settled it. */
 export class OutboxMessage implements Timed {
-  readonly topic: string;
-  readonly id: string;
-  readonly key: string | undefined;
-  readonly header: Header;
-  readonly body: Uint8Array;
-  readonly bytes: number;
-  readonly origin: DeadLetterOrigin | undefined;
+  /** What it is made of: the publication itself, where there is one. */
+  readonly content: MessageContent;
   /** Position in the order of publishing. */
   readonly sequence: number;
   readonly publishedAt: number;
@@ -23,22 +19,47 @@ export class OutboxMessage implements Timed {
   accepted = false;
   /** Whose message it is: a disconnecting broker counts what it gives up of its own. */
   owner: object | undefined;
+  /** What the journal knows it by; 0 without one. */
+  journalId = 0;
   deadlineAt = 0;
   previousTimed: Timed | undefined;
   nextTimed: Timed | undefined;
   #publication: Publication | undefined;
 
   constructor(content: MessageContent, sequence: number, publishedAt: number, publication?: Publication) {
-    this.topic = content.topic;
-    this.id = content.id;
-    this.key = content.key;
-    this.header = content.header;
-    this.body = content.body;
-    this.bytes = content.bytes;
-    this.origin = content.origin;
+    this.content = content;
     this.sequence = sequence;
     this.publishedAt = publishedAt;
     this.#publication = publication;
+  }
+
+  get topic(): string {
+    return this.content.topic;
+  }
+
+  get id(): string {
+    return this.content.id;
+  }
+
+  get key(): string | undefined {
+    return this.content.key;
+  }
+
+  get header(): Header {
+    return this.content.header;
+  }
+
+  get body(): Uint8Array {
+    return this.content.body;
+  }
+
+  /** Header and body, in bytes. */
+  get bytes(): number {
+    return this.content.bytes;
+  }
+
+  get origin(): DeadLetterOrigin | undefined {
+    return this.content.origin;
   }
 
   /** Whether the publisher still waits for an answer. */
@@ -51,6 +72,13 @@ export class OutboxMessage implements Timed {
     const publication = this.#publication;
     this.#publication = undefined;
     publication?.confirm(state);
+  }
+
+  /** Tells the publisher that nobody has taken charge of the message. */
+  fail(error: BrokerError): void {
+    const publication = this.#publication;
+    this.#publication = undefined;
+    publication?.fail(error);
   }
 }
 

@@ -1,31 +1,22 @@
-import { deadLetterHeader } from "../dead-letter.ts";
-import type { Dead, GivenUp, Outcome, Publication } from "../driver.ts";
+import type { Dead, Outcome, Publication } from "../driver.ts";
 import { BrokerError } from "../errors.ts";
-import { Agenda } from "../internal/agenda.ts";
-import type { Clock, Timer } from "../internal/clock.ts";
-import { messageBytes } from "../message.ts";
 import { TopicIndex } from "../topic-index.ts";
 import { isDeadLetterTopic } from "../topics.ts";
 import { Answers } from "./answers.ts";
-import { Backlog, type BacklogLimits } from "./backlog.ts";
+import { Backlog } from "./backlog.ts";
+import { deadLetterContent } from "./dead-letter-content.ts";
+import { Delays } from "./delays.ts";
 import { Entry } from "./entry.ts";
+import { Handover } from "./handover.ts";
+import type { Journal } from "./journal.ts";
 import { Lane, type LaneKind } from "./lane.ts";
+import { standingLaneId } from "./lane-ids.ts";
 import type { Member } from "./member.ts";
 import { type MessageContent, OutboxMessage } from "./message.ts";
+import type { OutboxOptions } from "./outbox-options.ts";
+import { Sweep } from "./sweep.ts";
 import { Unwanted } from "./unwanted.ts";
-
-/** What an {@link Outbox} needs to know. A publish beyond the bounds fails or waits; dead letters and retries always fit. */
-export interface OutboxOptions extends BacklogLimits {
-  readonly clock: Clock;
-  /** How long a message is kept that no member has, in milliseconds. */
-  readonly maxAgeMs: number;
-  /** Whether messages that nobody wants are kept for the first subscriber. Dead letters always are. */
-  readonly keepsUnwanted: boolean;
-  onGiveUp(message: GivenUp): void;
-}
-
-/** How often old messages are looked for: a twentieth of their age, but between a second and a minute. */
-const SWEEP_MS = { share: 20, least: 1_000, most: 60_000 };
+import { Watchers } from "./watchers.ts";
 
 /**
  * The store-and-forward engine behind the drivers that have no server: it keeps each message until every destination has
@@ -37,18 +28,22 @@ export class Outbox {
   readonly lanes: Map<string, Lane> = new Map();
   readonly #options: OutboxOptions;
   readonly #index = new TopicIndex<Lane>();
-  readonly #agenda: Agenda;
+  readonly #handover: Handover = new Handover((entry) => this.accept(entry));
+  readonly #delays: Delays;
   readonly #backlog: Backlog;
   readonly #answers: Answers;
   readonly #unwanted = new Unwanted();
-  #watchers: (() => void)[] = [];
+  readonly #watchers = new Watchers();
   #sequence = 0;
   #closed = false;
-  #sweep: Timer | undefined;
+  readonly #sweep: Sweep;
+  readonly #journal: Journal | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.#agenda = new Agenda(options.clock);
+    this.#journal = options.journal;
+    this.#sweep = new Sweep(options.clock, options.maxAgeMs, (oldest) => this.#giveUpOlderThan(oldest));
+    this.#delays = new Delays(options.clock, (lane) => this.dispatch(lane));
     this.#backlog = new Backlog(options);
     this.#answers = new Answers(options.clock);
   }
@@ -65,6 +60,7 @@ export class Outbox {
 
   /** Takes charge of a message, or fails it. */
   publish(publication: Publication, acceptTimeoutMs: number, owner?: object): void {
+    if (this.#backlog.hasRoom(publication.bytes)) return this.#admit(publication, acceptTimeoutMs, owner);
     this.#backlog.ask(
       publication.topic,
       publication.bytes,
@@ -78,7 +74,7 @@ export class Outbox {
     this.#backlog.ask(
       publication.topic,
       publication.bytes,
-      () => this.#route(this.#message(publication, publication), [lane], acceptTimeoutMs),
+      () => this.#take(this.#message(publication, publication), [lane], acceptTimeoutMs),
       (error) => publication.fail(error),
     );
   }
@@ -90,6 +86,7 @@ export class Outbox {
     const lane = new Lane(id, kind, pattern, queue);
     this.lanes.set(id, lane);
     this.#index.add(pattern, lane);
+    this.#journal?.laneAdded(lane);
     return lane;
   }
 
@@ -106,6 +103,7 @@ export class Outbox {
       this.#finish(entry);
     }
     lane.members.length = 0;
+    this.#journal?.laneRemoved(lane);
     return given;
   }
 
@@ -113,9 +111,12 @@ export class Outbox {
     member.lane = lane;
     lane.members.push(member);
     const waiting = this.#unwanted.take(lane.pattern);
-    for (const message of waiting.reverse()) lane.giveBack(new Entry(message, lane, this));
+    for (const message of waiting.reverse()) {
+      lane.giveBack(new Entry(message, lane, this));
+      this.#journal?.wanted(message, lane);
+    }
     // A dead letter waits for the reader that failed on it, not for another one.
-    if (lane.kind === "standing") for (const entry of [...lane.delayed]) this.#becomeDue(entry);
+    if (lane.kind === "standing") for (const entry of [...lane.delayed]) this.#delays.end(entry);
     this.dispatch(lane);
   }
 
@@ -130,7 +131,7 @@ export class Outbox {
     if (!lane.live) for (const entry of lane.entries()) this.#answers.settle(entry, false);
     if (lane.kind === "standing") this.#dropIfEmpty(lane);
     this.dispatch(lane);
-    this.#notify();
+    this.#watchers.notify();
   }
 
   /** A member has taken what it was offered. */
@@ -138,8 +139,9 @@ export class Outbox {
     if (this.#closed || entry.state !== "offered" || entry.member === undefined) return;
     entry.state = "accepted";
     const { member } = entry;
-    member.offering = false;
     this.#answers.settle(entry, true);
+    if (member.pipelined) return;
+    member.offering = false;
     if (member.lane !== undefined) this.dispatch(member.lane);
   }
 
@@ -148,8 +150,8 @@ export class Outbox {
     const { member } = entry;
     if (this.#closed || entry.state !== "offered" || member === undefined) return;
     this.#putBack(entry, false);
-    this.#pause(member, pauseMs);
-    this.#notify();
+    this.#delays.pause(member, pauseMs);
+    this.#watchers.notify();
   }
 
   /** A member was lost with a message in its hands: the message goes to another, at the cost of an attempt if `counted`. */
@@ -157,8 +159,30 @@ export class Outbox {
     const { member } = entry;
     if (this.#closed || member === undefined) return;
     this.#putBack(entry, counted);
-    this.#pause(member, pauseMs);
-    this.#notify();
+    this.#delays.pause(member, pauseMs);
+    this.#watchers.notify();
+  }
+
+  /** Takes back what members hold, in the order of its handing over: it goes back in line, at the cost of an attempt where `counted` says so. */
+  takeBack(entries: readonly Entry[], counted: (entry: Entry) => boolean): void {
+    this.hold();
+    for (const entry of entries.toReversed()) {
+      if (this.#closed || entry.member === undefined) continue;
+      this.#putBack(entry, counted(entry));
+      this.dispatch(entry.lane);
+    }
+    this.release();
+    this.#watchers.notify();
+  }
+
+  /** Nothing is handed over until `release`: much is about to change, and each lane is looked at once after it. May be nested. */
+  hold(): void {
+    this.#handover.hold();
+  }
+
+  /** Hands over what `hold` put off. */
+  release(): void {
+    this.#handover.release();
   }
 
   /** Carries out what a subscription decided. An answer for a message that the member no longer holds changes nothing. */
@@ -166,7 +190,7 @@ export class Outbox {
     if (this.#closed || entry.member === undefined) return;
     if (entry.state === "offered") this.accept(entry);
     this.#detach(entry);
-    const { lane } = entry;
+    const { lane, inHand } = entry;
     switch (outcome.kind) {
       case "ack":
         this.#finish(entry);
@@ -174,11 +198,13 @@ export class Outbox {
       case "release":
         entry.state = "ready";
         lane.giveBack(entry);
+        if (inHand) this.#journal?.changed(entry);
         break;
       case "retry":
         entry.attempt = outcome.attempt;
         entry.firstFailureAt = outcome.firstFailureAt;
-        this.#delay(entry, outcome.delayMs);
+        this.#delays.delay(entry, outcome.delayMs);
+        this.#journal?.changed(entry);
         break;
       case "dead":
         if (outcome.to !== false) this.#moveToDeadLetters(entry, outcome, outcome.to);
@@ -186,39 +212,17 @@ export class Outbox {
         break;
     }
     this.dispatch(lane);
-    this.#notify();
+    this.#watchers.notify();
   }
 
   /** Hands over what is in line, as far as there is room. */
   dispatch(lane: Lane): void {
-    // Offering may settle at once, and so come back here; the loop that runs already then goes on.
-    if (lane.dispatching) return;
-    lane.dispatching = true;
-    while (lane.due.size > 0 || lane.ready.size > 0) {
-      const member = lane.pick(this.#options.clock.now());
-      if (member === undefined) break;
-      const entry = lane.next();
-      if (entry === undefined) break;
-      entry.state = "offered";
-      entry.member = member;
-      member.entries.add(entry);
-      member.offering = true;
-      if (member.carrier.offer(entry)) this.accept(entry);
-    }
-    lane.dispatching = false;
+    this.#handover.dispatch(lane);
   }
 
   /** Resolves when `condition` holds; it is looked at whenever a message is done or a lane changes. */
   when(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!condition()) return;
-        this.#watchers = this.#watchers.filter((watcher) => watcher !== check);
-        resolve();
-      };
-      this.#watchers.push(check);
-      check();
-    });
+    return this.#watchers.when(condition);
   }
 
   /** Whether nothing is on its way to a live target. */
@@ -230,12 +234,18 @@ export class Outbox {
   /** Answers whoever still waits, and stops all timers. Messages stay to be counted; answers that come later change nothing. */
   close(): void {
     this.#closed = true;
-    this.#agenda.clear();
+    this.#delays.clear();
     this.#answers.close();
-    this.#sweep?.cancel();
-    this.#sweep = undefined;
+    this.#sweep.stop();
     this.#backlog.close();
     for (const lane of this.lanes.values()) for (const entry of lane.entries()) entry.message.answer("waiting");
+  }
+
+  /** When the oldest message that it keeps was published, in milliseconds since the epoch; `Infinity` without any. */
+  get oldestAt(): number {
+    let oldestAt = this.#unwanted.oldestAt;
+    for (const lane of this.lanes.values()) oldestAt = Math.min(oldestAt, lane.oldestAt);
+    return oldestAt;
   }
 
   /** How many messages wait for a first subscriber, by topic. */
@@ -245,7 +255,7 @@ export class Outbox {
 
   /** Drops one entry that is in no member's hands; resolves with whether it was there. */
   drop(entry: Entry): boolean {
-    if (entry.state !== "ready" && entry.state !== "delayed") return false;
+    if (!entry.waits) return false;
     const { lane } = entry;
     if (!lane.delayed.delete(entry)) for (const line of [lane.ready, lane.due]) line.remove((other) => other === entry);
     this.#finish(entry);
@@ -259,7 +269,9 @@ export class Outbox {
 
   /** Puts a message into a lane as if it were new there. */
   insert(lane: Lane, content: MessageContent): void {
-    this.#route(this.#message(content), [lane], 0);
+    const message = this.#message(content);
+    this.#journal?.store(message, [lane]);
+    this.#route(message, [lane], 0);
   }
 
   #admit(publication: Publication, acceptTimeoutMs: number, owner: object | undefined): void {
@@ -275,7 +287,29 @@ export class Outbox {
     }
     const message = this.#message(publication, publication);
     message.owner = owner;
-    this.#route(message, lanes, acceptTimeoutMs);
+    this.#take(message, lanes, acceptTimeoutMs);
+  }
+
+  /** Where there is a journal, a message is in it before anybody gets it. */
+  #take(message: OutboxMessage, lanes: readonly Lane[], acceptTimeoutMs: number): void {
+    if (this.#journal === undefined) return this.#route(message, lanes, acceptTimeoutMs);
+    this.#journal.store(message, lanes, (error) => {
+      if (error === undefined) return this.#stored(message, lanes);
+      message.fail(error);
+      this.#forget(message);
+    });
+  }
+
+  #stored(message: OutboxMessage, lanes: readonly Lane[]): void {
+    message.answer(lanes.some((lane) => lane.live) ? "stored" : "waiting");
+    if (this.#closed) return;
+    const isHere = (lane: Lane) => this.lanes.get(lane.id) === lane;
+    if (lanes.length > 0 && lanes.every(isHere)) return this.#route(message, lanes, 0);
+    const staying = lanes.filter(isHere);
+    // Meanwhile a destination has gone, or the first subscriber has come.
+    const wanting = staying.length > 0 ? staying : this.#wanting(message.topic);
+    if (wanting.length !== lanes.length) this.#journal?.store(message, wanting);
+    this.#route(message, wanting, 0);
   }
 
   /** The lanes that a topic's messages go to. A broadcast subscription that is leaving wants nothing new. */
@@ -285,8 +319,37 @@ export class Outbox {
     return lanes.every(isStaying) ? lanes : lanes.filter(isStaying);
   }
 
+  /** Takes a message back that a journal kept, with what became of it for each lane that still wants it. */
+  restore(message: OutboxMessage, kept: readonly Entry[]): void {
+    this.#backlog.add(message);
+    const wanting = kept.length > 0 ? [] : this.#wanting(message.topic);
+    for (const lane of wanting) this.#journal?.wanted(message, lane);
+    const entries = [...kept, ...wanting.map((lane) => new Entry(message, lane, this))];
+    message.holders = Math.max(1, entries.length);
+    if (entries.length === 0) this.#unwanted.add(message);
+    const now = this.#options.clock.now();
+    for (const entry of entries) {
+      const { lane, dueAt } = entry;
+      if (dueAt > now) this.#delays.delay(entry, dueAt - now);
+      else (entry.attempt > 1 ? lane.due : lane.ready).push(entry);
+    }
+    for (const { lane } of entries) this.dispatch(lane);
+    this.#sweep.arm();
+  }
+
+  /** Calls `then` at once; or, for a message that its process may have died of, when it is written down who has it. */
+  beforeHandling(entry: Entry, then: () => void): void {
+    if (!entry.restored || this.#journal === undefined) return then();
+    this.#journal.changed(entry, then);
+  }
+
+  /** The next place in the order of publishing. */
+  nextSequence(): number {
+    return this.#sequence++;
+  }
+
   #message(content: MessageContent, publication?: Publication): OutboxMessage {
-    const message = new OutboxMessage(content, this.#sequence++, this.#options.clock.now(), publication);
+    const message = new OutboxMessage(content, this.nextSequence(), this.#options.clock.now(), publication);
     this.#backlog.add(message);
     return message;
   }
@@ -301,68 +364,36 @@ export class Outbox {
     }
     for (const lane of lanes) this.dispatch(lane);
     this.#answers.expected(message, message.publishedAt + acceptTimeoutMs);
-    if (message.holders > 0) this.#armSweep();
+    if (message.holders > 0) this.#sweep.arm();
   }
 
   #detach(entry: Entry): void {
     const { member } = entry;
     if (member === undefined) return;
-    if (entry.state === "offered") member.offering = false;
+    if (entry.state === "offered" && !member.pipelined) member.offering = false;
     member.entries.delete(entry);
     entry.member = undefined;
   }
 
   #putBack(entry: Entry, counted: boolean): void {
     this.#detach(entry);
+    const { inHand } = entry;
     if (counted) {
       entry.attempt += 1;
       entry.firstFailureAt ??= this.#options.clock.now();
     }
     entry.state = "ready";
     entry.lane.giveBack(entry);
-  }
-
-  #pause(member: Member, pauseMs: number): void {
-    const until = this.#options.clock.now() + pauseMs;
-    member.pausedUntil = until;
-    this.#agenda.at(until, () => {
-      if (member.lane !== undefined) this.dispatch(member.lane);
-    });
-    if (member.lane !== undefined) this.dispatch(member.lane);
-  }
-
-  #delay(entry: Entry, delayMs: number): void {
-    const { lane } = entry;
-    entry.state = "delayed";
-    lane.delayed.add(entry);
-    const appointment = this.#agenda.at(this.#options.clock.now() + delayMs, () => {
-      // A reader that came earlier may have had it, and failed again, since.
-      if (entry.delay !== appointment) return;
-      this.#becomeDue(entry);
-      this.dispatch(lane);
-    });
-    entry.delay = appointment;
-  }
-
-  #becomeDue(entry: Entry): void {
-    if (!entry.lane.delayed.delete(entry)) return;
-    entry.state = "ready";
-    entry.lane.due.push(entry);
+    if (counted || inHand) this.#journal?.changed(entry);
   }
 
   #moveToDeadLetters(entry: Entry, dead: Dead, to: string): void {
-    const { message, lane } = entry;
-    const header = deadLetterHeader(message.header, message.topic, lane.queue, dead);
-    const origin = {
-      pattern: lane.pattern,
-      queue: lane.queue,
-      subscriptionId: lane.kind === "broadcast" ? lane.id : undefined,
-    };
-    const { id, key, body } = message;
     if (isDeadLetterTopic(to)) this.#standingLane(to);
-    const letter = this.#message({ topic: to, id, key, header, body, bytes: messageBytes(header, body), origin });
-    letter.owner = message.owner;
-    this.#route(letter, this.#wanting(to), 0);
+    const letter = this.#message(deadLetterContent(entry, dead, to));
+    letter.owner = entry.message.owner;
+    const lanes = this.#wanting(to);
+    this.#journal?.store(letter, lanes);
+    this.#route(letter, lanes, 0);
   }
 
   #finish(entry: Entry): void {
@@ -370,20 +401,16 @@ export class Outbox {
     this.#answers.settle(entry, false);
     const { message, lane } = entry;
     message.holders -= 1;
+    this.#journal?.finished(message, lane.id);
     if (message.holders === 0) this.#forget(message);
     if (lane.kind === "standing") this.#dropIfEmpty(lane);
-    this.#notify();
-  }
-
-  #notify(): void {
-    if (this.#watchers.length > 0) for (const watcher of [...this.#watchers]) watcher();
+    this.#watchers.notify();
   }
 
   #forget(message: OutboxMessage): void {
     this.#backlog.remove(message);
     if (this.#backlog.messages > 0) return;
-    this.#sweep?.cancel();
-    this.#sweep = undefined;
+    this.#sweep.rest();
     this.#answers.rest();
   }
 
@@ -395,17 +422,6 @@ export class Outbox {
     if (lane.members.length === 0 && lane.size === 0) this.removeLane(lane, undefined);
   }
 
-  #armSweep(): void {
-    if (this.#sweep !== undefined) return;
-    const { clock, maxAgeMs } = this.#options;
-    const everyMs = Math.min(SWEEP_MS.most, Math.max(SWEEP_MS.least, maxAgeMs / SWEEP_MS.share));
-    this.#sweep = clock.after(everyMs, () => {
-      this.#sweep = undefined;
-      this.#giveUpOlderThan(clock.now() - maxAgeMs);
-      if (this.messages > 0) this.#armSweep();
-    });
-  }
-
   #giveUpOlderThan(oldest: number): void {
     const reason = `older than ${this.#options.maxAgeMs} ms`;
     for (const lane of [...this.lanes.values()]) {
@@ -415,21 +431,13 @@ export class Outbox {
     for (const message of this.#unwanted.takeOlderThan(oldest)) {
       this.#options.onGiveUp({ topic: message.topic, id: message.id, reason });
       message.holders -= 1;
+      this.#journal?.finished(message, undefined);
       this.#forget(message);
     }
+    if (this.messages > 0) this.#sweep.arm();
   }
 
   #reportGivenUp(entry: Entry, reason: string): void {
     this.#options.onGiveUp({ topic: entry.topic, id: entry.id, queue: entry.lane.queue, reason });
   }
-}
-
-/** The id of the lane of a queue. */
-export function queueLaneId(pattern: string, queue: string): string {
-  return `queue\u0000${pattern}\u0000${queue}`;
-}
-
-/** The id of the lane of a concrete dead-letter topic. */
-export function standingLaneId(topic: string): string {
-  return `standing\u0000${topic}`;
 }

@@ -1,5 +1,6 @@
 import type { QueueAdmin } from "../driver.ts";
-import { type Outbox, queueLaneId } from "./outbox.ts";
+import { queueLaneId } from "./lane-ids.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** The queues of an outbox. */
 export function outboxQueues(outbox: Outbox): QueueAdmin {
@@ -12,7 +13,7 @@ export function outboxQueues(outbox: Outbox): QueueAdmin {
       return queues.map((lane) => ({
         topic: lane.pattern,
         queue: lane.queue ?? "",
-        members: lane.members.length,
+        members: lane.members.filter((member) => !member.leaving).length,
         messages: lane.size,
       }));
     },

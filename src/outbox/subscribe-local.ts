@@ -1,8 +1,9 @@
 import type { DriverSubscription, SubscribeRequest } from "../driver.ts";
 import { isDeadLetterTopic, isPattern } from "../topics.ts";
 import type { Lane, LaneKind } from "./lane.ts";
+import { queueLaneId, standingLaneId } from "./lane-ids.ts";
 import { localCarrier, Member } from "./member.ts";
-import { type Outbox, queueLaneId, standingLaneId } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** What a subscription takes from, wherever it is: its pattern, and its queue if it has one. */
 export interface LaneAddress {

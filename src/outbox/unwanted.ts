@@ -16,6 +16,11 @@ export class Unwanted {
     return [...this.#byTopic].map(([topic, waiting]) => [topic, waiting.length]);
   }
 
+  /** When the oldest of them was published, in milliseconds since the epoch; `Infinity` without any. */
+  get oldestAt(): number {
+    return Math.min(...[...this.#byTopic.values()].map(([first]) => first?.publishedAt ?? Number.POSITIVE_INFINITY));
+  }
+
   /** Removes and returns what matches the pattern, in the order of publishing. */
   take(pattern: string): OutboxMessage[] {
     const taken: OutboxMessage[] = [];

@@ -7,7 +7,7 @@ interface NamedRegistry {
 }
 
 /** Names of go-micro's registries that later versions are to have: known, and refused with words of their own. */
-const PLANNED: readonly string[] = ["mdns", "nats", "etcd", "consul"];
+const PLANNED: readonly string[] = ["nats", "etcd", "consul"];
 
 /** Every registry that a name stands for, with its lazy import: the one table to add a registry to. */
 const REGISTRIES: readonly NamedRegistry[] = [
@@ -16,11 +16,16 @@ const REGISTRIES: readonly NamedRegistry[] = [
     open: async (folder) => (await import("./local/index.ts")).local(folder === undefined ? {} : { folder }),
   },
   { name: "memory", open: async () => (await import("./memory.ts")).memory() },
+  {
+    name: "mdns",
+    open: async (address) =>
+      (await import("./mdns/index.ts")).mdns(address === undefined ? {} : { interfaces: address.split(",") }),
+  },
 ];
 
 /**
  * Opens the registry that a name stands for.
- * @param address where it is: the folder of `local`; the others of this version have none.
+ * @param address where it is: the folder of `local`; for `mdns` the addresses of the interfaces to use, divided by commas.
  * @throws BrokerError `ERR_INVALID_OPTION` for an unknown name, `ERR_UNSUPPORTED` for one that this version lacks
  */
 export async function registryByName(name: string, address?: string): Promise<Registry> {
@@ -29,7 +34,7 @@ export async function registryByName(name: string, address?: string): Promise<Re
   if (PLANNED.includes(name)) {
     throw new BrokerError(
       "ERR_UNSUPPORTED",
-      `This version of Tidings has no registry named ${name}. It has: local, memory, and static in code.`,
+      `This version of Tidings has no registry named ${name}. It has: local, memory, mdns, and static in code.`,
     );
   }
   throw new BrokerError(

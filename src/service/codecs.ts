@@ -12,7 +12,8 @@ export class Codecs {
 
   constructor(standard: Codec | undefined, own: readonly Codec[]) {
     this.standard = standard ?? json;
-    for (const codec of [json, text, bytes, this.standard, ...own]) this.#byType.set(typeOf(codec.contentType), codec);
+    for (const codec of [json, text, bytes, this.standard, ...own])
+      for (const type of [...(codec.accepts ?? []), codec.contentType]) this.#byType.set(typeOf(type), codec);
   }
 
   /**

@@ -52,6 +52,8 @@ export interface ServiceOptions {
 export interface ServiceSubscribeOptions extends Omit<SubscribeOptions, "autoAck"> {
   /** Which methods of an object handle the message. Default: all of its own class. */
   methods?: readonly string[];
+  /** Codecs of this subscription, before the service's: such as one for the protobuf type of its topic. */
+  codecs?: readonly Codec[];
 }
 
 const hooks: Check = (value) =>

@@ -154,11 +154,12 @@ export class Service implements AsyncDisposable {
     options?: ServiceSubscribeOptions,
   ): ServiceSubscription;
   subscribe(on: string | Topic, given: unknown, options: ServiceSubscribeOptions = {}): ServiceSubscription {
-    const { methods, ...rest } = options;
+    const { methods, codecs = [], ...rest } = options;
     checkServiceSubscribeOptions(rest);
     const definition: Definition = {
       topic: asTopic(on),
       handlers: namedHandlers(given, methods),
+      codecs,
       options: rest,
       subscribed: untold(),
       told: false,
@@ -361,13 +362,13 @@ export class Service implements AsyncDisposable {
   }
 
   async #open(definition: Definition): Promise<void> {
-    const { topic: on, handlers, options } = definition;
+    const { topic: on, handlers, codecs, options } = definition;
     const handle = allOf(handlers);
     const run = compose<MessageContext, unknown>(this.#subscribeMiddleware, async (context) =>
       handle(await context.payload(), context),
     );
     const subscription = options.queue === undefined ? randomUUID() : JSON.stringify([on.name, options.queue]);
-    const host = { codecs: this.#codecs, publisher: (to: string | Topic) => this.publisher(to as Topic) };
+    const host = { codecs: this.#makeCodecs(codecs), publisher: (to: string | Topic) => this.publisher(to as Topic) };
     try {
       const subscriber = await this.broker.subscribe(
         on.name,
@@ -419,9 +420,10 @@ export class Service implements AsyncDisposable {
     await this.#registration.start();
   }
 
-  #makeCodecs(): Codecs {
+  #makeCodecs(more: readonly Codec[] = []): Codecs {
     const { broker, brokerOptions, codecs = [] } = this.#options;
-    return new Codecs(broker instanceof Broker ? broker.options.codec : brokerOptions?.codec, codecs);
+    const standard = broker instanceof Broker ? broker.options.codec : brokerOptions?.codec;
+    return new Codecs(standard, [...codecs, ...more]);
   }
 
   #warn(message: string): void {

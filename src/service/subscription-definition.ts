@@ -1,4 +1,5 @@
 import type { SubscribeOptions } from "../broker-options.ts";
+import type { Codec } from "../codec.ts";
 import { BrokerError } from "../errors.ts";
 import { type Deferred, deferred } from "../internal/deferred.ts";
 import type { Subscriber } from "../subscriber.ts";
@@ -25,6 +26,8 @@ export type ServiceStatus = "idle" | "starting" | "started" | "stopping" | "stop
 export interface Definition {
   readonly topic: Topic;
   readonly handlers: readonly NamedHandler[];
+  /** Its own codecs, before the service's. */
+  readonly codecs: readonly Codec[];
   readonly options: SubscribeOptions;
   /** What `ready` tells: of the start that is under way or comes next, else of the last one. */
   subscribed: Deferred<void>;

@@ -48,6 +48,17 @@ describe("tidings", () => {
     expect(ids(sub)).toEqual(ids(pub));
   });
 
+  test("pub --storage ends once it is stored, and a sub with that folder has it", async () => {
+    const storage = `${folder.path}/storage`;
+    const pub = start(["pub", "t", "x", "--count", "3", "--json", "--storage", storage]);
+    await pub.endsWith(0);
+    expect(pub.err).toContain("3 message(s) found no subscriber ready: they are stored, and wait for the first");
+    const sub = start(["sub", "t", "--count", "3", "--json"], { env: { TIDINGS_STORAGE: storage } });
+    await sub.endsWith(0);
+    const ids = (program: RunningProgram) => program.lines.map((line) => JSON.parse(line).id);
+    expect(ids(sub)).toEqual(ids(pub));
+  });
+
   test("sub --count gives back what it did not take", async () => {
     const pub = start(["pub", "t", "x", "--count", "12", "--json"]);
     await pub.hasLines(12);

@@ -245,13 +245,6 @@ describe("over HTTP", () => {
     expect(names.length).toBeGreaterThan(0);
     expect((await run(["services"], { env })).out).toMatch(/orders\.created .* billing /);
   });
-
-  test("what this version lacks is unsupported", async () => {
-    expect(await run(["sub", "t", "--storage", folder.path], { env })).toMatchObject({
-      status: 1,
-      err: expect.stringMatching(/^ERR_UNSUPPORTED: /),
-    });
-  });
 });
 
 describe("services", () => {
@@ -264,8 +257,8 @@ describe("services", () => {
   });
 
   test.each([
-    ["mdns", 1, /^ERR_UNSUPPORTED: .*local, memory/],
-    ["pigeon", 2, /^ERR_INVALID_OPTION: .*local or memory/],
+    ["etcd", 1, /^ERR_UNSUPPORTED: .*local, memory, mdns/],
+    ["pigeon", 2, /^ERR_INVALID_OPTION: .*local, memory or mdns/],
   ])("refuses the registry %s", async (name, status, err) => {
     expect(await run(["services", "--registry", name])).toMatchObject({ status, err: expect.stringMatching(err) });
     expect(await run(["services"], { env: { MICRO_REGISTRY: name } })).toMatchObject({ status });

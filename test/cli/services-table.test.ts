@@ -49,6 +49,32 @@ describe("servicesTable", () => {
     );
   });
 
+  test("has what brokers with storage keep, and since when", () => {
+    const peer = (address: string, metadata: Record<string, string>): Service => {
+      const record = peerRecord(address, address);
+      return {
+        ...record,
+        nodes: record.nodes.map((node) => ({ ...node, metadata: { ...node.metadata, ...metadata } })),
+      };
+    };
+    const records = [
+      peer("127.0.0.1:7001", { "tidings-stored-messages": "0", "tidings-stored-bytes": "0" }),
+      peer("127.0.0.1:7000", {
+        "tidings-stored-messages": "12",
+        "tidings-stored-bytes": "3400",
+        "tidings-stored-since": "1795000000000",
+      }),
+    ];
+    expect(table(records, 80)).toBe(
+      [
+        "Stored by HTTP brokers",
+        "  address         messages  bytes  oldest",
+        "  127.0.0.1:7000  12        3400   2026-11-18T11:06:40.000Z",
+        "  127.0.0.1:7001  0         0",
+      ].join("\n"),
+    );
+  });
+
   test("leaves out what there is none of", () => {
     expect(table([service("billing", "orders.created")])).not.toContain("HTTP broker");
     expect(table([queueRecord({ pattern: "audit.>", queue: "archive" })])).toMatch(/^Subscriptions /);

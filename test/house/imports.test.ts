@@ -32,6 +32,10 @@ const MAY_LOAD: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@nats-io/transport-node": ["drivers/nats"],
   amqplib: ["drivers/rabbitmq"],
+  selfsigned: ["drivers/http"],
+  "classic-level": ["outbox/storage"],
+  "dns-packet": ["registries/mdns"],
+  "@bufbuild/protobuf": ["codecs"],
   commander: ["cli"],
   picocolors: ["cli"],
   "cli-table3": ["cli"],

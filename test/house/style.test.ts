@@ -5,7 +5,7 @@ import { filesUnder, textOf, withoutComments } from "./tree.ts";
 const MAX_LINES = 450;
 
 const sources = filesUnder("src", ".ts");
-const ROOMS = ["src", "test", "scripts", "examples", "demo", "bench", "docs", ".ci"];
+const ROOMS = ["src", "test", "scripts", "examples", "demo", "bench", "chaos", "docs", ".ci"];
 const TOP = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "package.json", "biome.json", "knip.json"];
 /** What tests write: not part of the project. */
 const WRITTEN = "test/conformance/report/";

@@ -1,107 +1,140 @@
+import { randomBytes } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { HttpLimits } from "../../src/drivers/http/index.ts";
-import { WIRE_HEADERS, WIRE_PATHS } from "../../src/drivers/http/wire.ts";
-import { local } from "../../src/registries/local/index.ts";
+import { FRAME, GOODBYE } from "../../src/drivers/http/wire/frames.ts";
 import { until } from "../../src/testing/conformance/until.ts";
-import { openBroker, registryFolder, theNode } from "./support/brokers.ts";
-import { peerPost } from "./support/messages.ts";
-import { RawConnection, type RawRequest, rawRequest } from "./support/raw.ts";
+import { attacked } from "./support/attacked.ts";
+import { RawConnection, type RawRequest } from "./support/raw.ts";
+import { frame, frames } from "./support/wire-peer.ts";
 
-/** A broker with one subscription, whose handler must hear nothing but what is normally published. */
-async function attacked(limits: HttpLimits = {}, maxMessageBytes = 10_000) {
-  const folder = await registryFolder();
-  const registry = local({ folder });
-  const opened = await openBroker(folder, { limits }, { maxMessageBytes });
-  const heard: string[] = [];
-  await opened.broker.subscribe("t.x", (delivery) => void heard.push(delivery.text()));
-  const { id } = await theNode(registry);
-  const secret = (await registry.secret?.()) as Uint8Array;
-  const { address } = opened.broker;
-  const trusted = async () => {
-    const connection = await RawConnection.open(address);
-    await connection.prove(secret);
-    return connection;
-  };
-  /** Nothing of the attack was delivered, and a normal publish is. */
-  const survived = async () => {
-    expect(heard).toEqual([]);
-    const { broker } = await openBroker(folder);
-    await broker.publish("t.x", { body: "fine" });
-    await until(() => heard.length > 0, { what: "a normal publish arrived" });
-    expect(heard).toEqual(["fine"]);
-  };
-  return { ...opened, address, id, trusted, survived };
-}
-
-/** The hand-made message, changed. */
-function changed(id: string, change: Partial<RawRequest> & { drop?: string }): RawRequest {
-  const request = peerPost(id, { topic: "t.x", body: "attack" });
-  const headers = { ...request.headers, ...change.headers };
-  if (change.drop !== undefined) delete headers[change.drop];
-  const { drop: _drop, ...rest } = change;
-  return { ...request, ...rest, headers };
+/** The bytes of a message to the subscription, in a frame. */
+function message(topic = "t.x", body = "attack"): Buffer {
+  return frames((writer) => {
+    const content = { topic, id: "i", key: undefined, header: {}, body: Buffer.from(body), bytes: body.length };
+    writer.message(1, 0, content, 1, undefined);
+  });
 }
 
 describe("from a peer that proved the secret", () => {
-  test.each<[string, number, Partial<RawRequest> & { drop?: string }]>([
-    ["wrong JSON", 500, { body: '{"Header":' }],
-    ["no JSON", 500, { body: "attack" }],
-    ["an empty body", 500, { body: "" }],
-    ["JSON null", 500, { body: "null" }],
-    ["a header that is no string", 500, { body: '{"Header":{"a":1},"Body":""}' }],
-    ["a body that is no base64", 500, { body: '{"Header":{},"Body":"?"}' }],
-    ["an unknown id", 404, { path: "/?id=nobody" }],
-    ["no id", 404, { path: "/" }],
-    ["an empty id", 404, { path: "/?id=" }],
-    ["an id of a prototype", 404, { path: "/?id=__proto__" }],
-    ["a wrong escape in the path", 404, { path: "/?id=%zz" }],
-    ["a topic that the subscription does not want", 404, { headers: { [WIRE_HEADERS.topic]: "t.y" } }],
-    ["a topic of wildcards", 400, { headers: { [WIRE_HEADERS.topic]: "t.*" } }],
-    ["a wrong escape in the topic", 400, { headers: { [WIRE_HEADERS.topic]: "t.%zz" } }],
-    ["a wrong escape in the message's id", 400, { headers: { [WIRE_HEADERS.id]: "%c3" } }],
-    ["no topic", 400, { drop: WIRE_HEADERS.topic }],
-    ["no attempt", 400, { drop: WIRE_HEADERS.attempt }],
-    ["attempt 0", 400, { headers: { [WIRE_HEADERS.attempt]: "0" } }],
-    ["half an attempt", 400, { headers: { [WIRE_HEADERS.attempt]: "1.5" } }],
-    ["an attempt that is no number", 400, { headers: { [WIRE_HEADERS.attempt]: "one" } }],
-    ["a wrong escape in the key", 400, { headers: { [WIRE_HEADERS.key]: "%" } }],
-    ["a first failure at no time", 400, { headers: { [WIRE_HEADERS.firstFailure]: "never" } }],
-    ["a first failure beyond time", 400, { headers: { [WIRE_HEADERS.firstFailure]: "1e300" } }],
-    ["an unknown call", 500, { path: `${WIRE_PATHS.call}format-disk`, body: "null" }],
-    ["a call of a prototype", 500, { path: `${WIRE_PATHS.call}toString`, body: "null" }],
-    ["a call with wrong JSON", 400, { path: `${WIRE_PATHS.call}queues`, body: "{" }],
-    ["a call without its argument", 500, { path: `${WIRE_PATHS.call}left`, body: "null" }],
-    ["a record that is none", 500, { path: `${WIRE_PATHS.call}added`, body: '{"name":"x"}' }],
-  ])("%s is answered with status %i", async (_name, status, change) => {
-    const { id, trusted, survived } = await attacked();
-    const connection = await trusted();
-    const answer = await connection.ask(changed(id, change));
-    expect(answer.status).toBe(status);
-    expect(answer.body).not.toBe("");
+  test.each<[string, () => Buffer]>([
+    ["a frame of no type that there is", () => frame(0x7f, 1, 2, 3)],
+    ["a second proof", () => frame(FRAME.proof, randomBytes(32))],
+    ["a welcome", () => frame(FRAME.welcome)],
+    ["a frame without a type", () => Buffer.alloc(4)],
+    [
+      "a frame over the limit",
+      () => Buffer.concat([Buffer.of(0xff, 0xff, 0xff, 0x7f, FRAME.message), Buffer.alloc(1_000)]),
+    ],
+    ["a message that nobody has a place for", () => message()],
+    ["a message of a topic that was not told", () => frame(FRAME.message, 1, 0, 5, 0, 1, "i")],
+    ["a message that ends in its number", () => frame(FRAME.message, 0xff)],
+    [
+      "a message whose id does not end",
+      () => Buffer.concat([frame(FRAME.topic, 0, "t.x"), frame(FRAME.message, 1, 0, 0, 0, 200)]),
+    ],
+    [
+      "a message over the limit, in a frame that is not",
+      () => Buffer.concat([frame(FRAME.topic, 0, "t.x"), frame(FRAME.message, 1, 0, 0, 0, 1, "i", "x".repeat(20_001))]),
+    ],
+    [
+      "a message with an empty id",
+      () => Buffer.concat([frame(FRAME.topic, 0, "t.x"), frame(FRAME.message, 1, 0, 0, 0, 0, "attack")]),
+    ],
+    [
+      "a message with an id that is too long",
+      () => Buffer.concat([frame(FRAME.topic, 0, "t.x"), frame(FRAME.message, 1, 0, 0, 0, 0x81, 2, "i".repeat(257))]),
+    ],
+    [
+      "a message with an empty key",
+      () => Buffer.concat([frame(FRAME.topic, 0, "t.x"), frame(FRAME.message, 1, 0, 0, 1, 1, "i", 0, "attack")]),
+    ],
+    [
+      "a message with a header of endless pairs",
+      () => Buffer.concat([frame(FRAME.topic, 0, "t.x"), frame(FRAME.message, 1, 0, 0, 4, 1, "i", 0xff, 0xff, 0x7f)]),
+    ],
+    ["a repetition of nothing", () => frame(FRAME.also, 1, 0)],
+    ["a topic of wildcards", () => frame(FRAME.topic, 0, "t.*")],
+    ["an empty topic", () => frame(FRAME.topic, 0)],
+    ["a topic of control characters", () => frame(FRAME.topic, 0, "a\u0000b")],
+    ["a topic of too high a number", () => frame(FRAME.topic, 0x80, 0x80, 0x01, "t.x")],
+    ["more heard than told", () => frame(FRAME.heard, 9)],
+    ["a subscription to nothing", () => frame(FRAME.subscribe, 1, ...new Uint8Array(8), 1, "a", 0, 0)],
+    ["a subscription that ends early", () => frame(FRAME.subscribe, 1)],
+    ["an outcome that is none", () => frame(FRAME.settled, 1, 0, 9)],
+    ["a list that is too long", () => frame(FRAME.done, 0, 0xff, 0xff, 0xff, 0x7f)],
+    ["a list of nothing that there is", () => frame(FRAME.holding, 3, 0)],
+    ["a call with wrong JSON", () => frame(FRAME.call, 1, 6, "queues{")],
+    ["a call that is too long", () => frame(FRAME.call, 1, 6, `queues"${"x".repeat(70_000)}"`)],
+  ])("%s costs the connection, and is told why", async (_name, bytes) => {
+    const { heard, trusted, survived, broker } = await attacked({}, 20_000);
+    const peer = await trusted();
+    peer.connection.write(bytes());
+    expect(await peer.closed()).toMatchObject({ code: GOODBYE.violation, text: expect.stringMatching(/./) });
+    expect(heard).toEqual([]);
+    expect(broker.status).toBe("connected");
     await survived();
   });
 
-  test("a body over the limit is answered with status 413 and costs the connection", async () => {
-    const { id, trusted, survived } = await attacked({}, 100);
-    const connection = await trusted();
-    connection.write(rawRequest(connection.address, changed(id, { body: "x".repeat(200_000) })));
-    expect((await connection.answer()).status).toBe(413);
-    await connection.closed();
+  test.each([
+    ["an unknown call", "format-disk", null],
+    ["a call of a prototype", "toString", null],
+    ["a call without its argument", "queue-added", null],
+    ["a queue that is none", "queue-added", { pattern: "a..b", queue: "q" }],
+    ["dead letters of a pattern", "drop", { topic: "dlq.*" }],
+  ])("%s is answered with what is wrong, and the connection stands", async (_name, name, argument) => {
+    const { trusted, survived } = await attacked();
+    const peer = await trusted();
+    peer.connection.write(frame(FRAME.call, 1, name.length, `${name}${JSON.stringify(argument)}`));
+    const answer = await peer.frame(FRAME.answer);
+    expect([answer.number(), answer.byte()]).toEqual([1, 2]);
+    expect(JSON.parse(answer.restText())).toMatch(/./);
+    await peer.sync();
     await survived();
   });
 
-  test("a body without a length that grows over the limit is cut off with status 413", async () => {
-    const { id, trusted, survived } = await attacked({}, 100);
-    const connection = await trusted();
-    const { "Content-Length": _length, ...headers } = { "Content-Length": "", ...changed(id, {}).headers };
-    const head = Object.entries({ Host: connection.address, ...headers, "Transfer-Encoding": "chunked" });
-    connection.write(
-      `POST /?id=${id} HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
-    );
-    const chunk = `4000\r\n${"x".repeat(0x4000)}\r\n`;
-    for (let sent = 0; sent < 40 && !connection.ended; sent += 1) connection.write(chunk);
-    expect((await connection.answerOrClosed())?.status ?? 413).toBe(413);
-    await connection.closed();
+  test("rubbish of any kind costs its own connection at most", { timeout: 60_000 }, async () => {
+    const { heard, trusted, survived } = await attacked();
+    const rubbish = fc.sample(fc.uint8Array({ minLength: 1, maxLength: 400 }), { numRuns: 60, seed: 7 });
+    for (const bytes of rubbish) {
+      const peer = await trusted();
+      // Lengths that end within the rubbish, so that it is taken for frames.
+      const type = (bytes[0] as number) % 0x40;
+      peer.connection.write(Buffer.concat([frame(type, bytes.subarray(1)), bytes]));
+      peer.connection.socket.end();
+      await peer.connection.closed();
+    }
+    expect(heard).toEqual([]);
+    await survived();
+  });
+
+  test("a message that comes byte by byte is a message like any other", async () => {
+    const { heard, trusted } = await attacked();
+    const peer = await trusted();
+    peer.send((writer) => writer.numbers(FRAME.want, 0));
+    await until(() => peer.granted > 0, { what: "a place was granted" });
+    for (const byte of message("t.x", "fine")) peer.connection.write(Buffer.of(byte));
+    expect(await peer.outcome(1)).toEqual({ kind: "ack" });
+    expect(heard).toEqual(["fine"]);
+  });
+
+  test("half a message is forgotten when its sender leaves", async () => {
+    const { heard, trusted, survived } = await attacked();
+    const peer = await trusted();
+    peer.send((writer) => writer.numbers(FRAME.want, 0));
+    await until(() => peer.granted > 0, { what: "a place was granted" });
+    peer.connection.write(message().subarray(0, -3));
+    peer.connection.socket.end();
+    await peer.connection.closed();
+    expect(heard).toEqual([]);
+    await survived();
+  });
+
+  test("silence beyond the idle limit costs the connection", { timeout: 20_000 }, async () => {
+    const { trusted, survived } = await attacked({ idleTimeoutMs: 3_000 });
+    const peer = await trusted();
+    peer.answersPings = false;
+    expect(await peer.frame(FRAME.ping)).toBeDefined();
+    await peer.closed();
     await survived();
   });
 });
@@ -124,7 +157,7 @@ describe("from anybody", () => {
       403,
       { method: "OPTIONS", headers: { Origin: "https://page.example", "Access-Control-Request-Method": "POST" } },
     ],
-    ["GET of a call", 405, { method: "GET", path: `${WIRE_PATHS.call}queues` }],
+    ["GET of the wire without an upgrade", 405, { method: "GET", path: "/_tidings/wire" }],
     ["an unknown expectation", 417, { headers: { Expect: "miracles" } }],
     ["two lengths", 400, { headers: { "content-length": "3" } }],
     ["a length and chunks", 400, { headers: { "Transfer-Encoding": "chunked" } }],
@@ -197,47 +230,11 @@ describe("slow peers", () => {
     await survived();
   });
 
-  test("one that proved the secret and sends half a body gets 408 and is closed, and nothing is delivered", async () => {
-    const { address, id, trusted, survived } = await attacked({ headersTimeoutMs: 200, requestTimeoutMs: 400 });
-    const connection = await trusted();
-    const request = rawRequest(address, changed(id, {}));
-    connection.write(request.subarray(0, request.length - 5));
-    expect((await connection.answer()).status).toBe(408);
-    await connection.closed();
-    await survived();
-  });
-
-  test("one that leaves with half a body is forgotten", async () => {
-    const { address, id, trusted, survived } = await attacked();
-    const connection = await trusted();
-    const request = rawRequest(address, changed(id, {}));
-    connection.write(request.subarray(0, request.length - 5));
-    connection.socket.destroy();
-    await survived();
-  });
-
-  test("a body that comes byte by byte within the limit is a message like any other", async () => {
-    const { address, broker, id, trusted } = await attacked();
-    const connection = await trusted();
-    const bytes = rawRequest(address, changed(id, { body: '{"Header":{},"Body":"ZmluZQ=="}' }));
-    for (const byte of bytes) connection.write(Buffer.of(byte));
-    expect((await connection.answer()).status).toBe(102);
-    expect((await connection.answer()).status).toBe(200);
-    await broker.disconnect();
-  });
-
   test("the request's limit alone may be made small", async () => {
     const { address, survived } = await attacked({ requestTimeoutMs: 250 });
     const connection = await RawConnection.open(address);
     connection.write("POST / HTTP/1.1\r\n");
     expect((await connection.answerOrClosed())?.status ?? 408).toBe(408);
-    await survived();
-  });
-
-  test("one that is idle between requests is closed", async () => {
-    const { trusted, survived } = await attacked({ idleTimeoutMs: 1_000 });
-    const connection = await trusted();
-    await connection.closed();
     await survived();
   });
 
@@ -258,13 +255,12 @@ describe("slow peers", () => {
   });
 
   test("more connections than allowed are closed, and the first go on", async () => {
-    const { address, id, trusted } = await attacked({ maxConnections: 3 });
+    const { address, trusted } = await attacked({ maxConnections: 3 });
     const first = await trusted();
     await RawConnection.open(address);
     await RawConnection.open(address);
     const extra = await RawConnection.open(address);
     await extra.closed();
-    first.request(changed(id, {}));
-    expect((await first.answer()).status).toBe(102);
+    expect(await first.outcome(await first.deliver(0))).toEqual({ kind: "ack" });
   });
 });

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { SubscribeOptions } from "../../src/broker-options.ts";
 import type { Delivery, Handler } from "../../src/delivery.ts";
-import { BROADCAST_VERSION, SERVICE_NAMES, WIRE_HEADERS } from "../../src/drivers/http/wire.ts";
+import { writeEnvelope } from "../../src/drivers/http/envelope.ts";
+import { BROADCAST_VERSION, SERVICE_NAMES } from "../../src/drivers/http/service-names.ts";
+import { FRAME } from "../../src/drivers/http/wire/frames.ts";
+import { newChallenge } from "../../src/drivers/http/wire/handshake.ts";
 import { local } from "../../src/registries/local/index.ts";
 import type { Registry } from "../../src/registry.ts";
 import { until } from "../../src/testing/conformance/until.ts";
@@ -9,6 +12,7 @@ import { bareServer } from "./support/bare-server.ts";
 import { openBroker, registryFolder, subscriptionNodes, theNode } from "./support/brokers.ts";
 import { goPost } from "./support/messages.ts";
 import { RawConnection } from "./support/raw.ts";
+import { frame, wireRequest } from "./support/wire-peer.ts";
 
 const fast: SubscribeOptions = { maxAttempts: 3, backoffMs: 10, maxBackoffMs: 20 };
 
@@ -18,15 +22,22 @@ async function goReceiver(handler: Handler, options: SubscribeOptions = {}, topi
   const registry = local({ folder });
   const opened = await openBroker(folder, { wire: "go-micro" });
   await opened.broker.subscribe(topic, handler, options);
-  const node = await theNode(registry, SERVICE_NAMES.goMicro);
+  const node = await theNode(registry);
   const connection = await RawConnection.open(node.address);
   return { ...opened, folder, registry, node, connection };
 }
 
 /** Registers a node as go-micro's `broker/http` does. */
-async function registerGo(registry: Registry, id: string, address: string, topic: string, queue?: string) {
+async function registerGo(
+  registry: Registry,
+  id: string,
+  address: string,
+  topic: string,
+  queue?: string,
+  name: string = SERVICE_NAMES.goMicro,
+) {
   await registry.register({
-    name: SERVICE_NAMES.goMicro,
+    name,
     version: queue ?? BROADCAST_VERSION,
     metadata: {},
     endpoints: [],
@@ -113,10 +124,12 @@ describe("from a go-micro publisher", () => {
     const heard: string[] = [];
     const failing = { queue: "q", backoffMs: 10, maxBackoffMs: 20, concurrency: 1, maxAttempts: 50 };
     await broker.subscribe("t.x", () => Promise.reject(new Error("not here")), failing);
-    const node = await theNode(registry, SERVICE_NAMES.goMicro);
+    const node = await theNode(registry);
     const { broker: other } = await openBroker(folder, { wire: "go-micro" });
+    // Members take turns, so that a message may fail several times before its turn comes to the other.
     await other.subscribe("t.x", (delivery) => void heard.push(`${delivery.text()} ${delivery.attempt > 1}`), {
       queue: "q",
+      maxAttempts: 50,
     });
     const connection = await RawConnection.open(node.address);
     for (let n = 0; n < 10; n += 1) await connection.ask(goPost(node.id, "t.x", String(n)));
@@ -153,7 +166,7 @@ describe("from a go-micro publisher", () => {
     const folder = await registryFolder();
     const { broker } = await openBroker(folder, { wire: "go-micro", backlogMessages: 1 }, { drainTimeoutMs: 100 });
     await broker.subscribe("t.x", () => new Promise(() => {}), { concurrency: 1 });
-    const node = await theNode(local({ folder }), SERVICE_NAMES.goMicro);
+    const node = await theNode(local({ folder }));
     const connection = await RawConnection.open(node.address);
     expect((await connection.ask(goPost(node.id, "t.x", "1"))).status).toBe(200);
     expect((await connection.ask(goPost(node.id, "t.x", "2"))).status).toBe(503);
@@ -216,30 +229,18 @@ describe("from a go-micro publisher", () => {
     );
   });
 
-  test("a request that claims to be of a Tidings peer, or a call, needs the proof all the same", async () => {
+  test("the wire of Tidings peers needs the proof all the same", async () => {
     const heard: string[] = [];
-    const { node, address } = await goReceiver((delivery) => void heard.push(delivery.text())).then((given) => ({
-      ...given,
-      address: given.node.address,
-    }));
+    const { node } = await goReceiver((delivery) => void heard.push(delivery.text()));
+    const { address } = node;
     const request = goPost(node.id, "t.x", "x");
-    for (const change of [
-      {
-        headers: {
-          ...request.headers,
-          [WIRE_HEADERS.id]: "1",
-          [WIRE_HEADERS.topic]: "t.x",
-          [WIRE_HEADERS.attempt]: "1",
-        },
-      },
-      { headers: { ...request.headers, [WIRE_HEADERS.id]: "" } },
-      { path: "/_tidings/call/queues", body: "null" },
-      { path: "/_tidings/call/drop?id=1", body: '{"topic":"dlq.t.x"}' },
-    ]) {
-      const connection = await RawConnection.open(address);
-      expect((await connection.ask({ ...request, ...change })).status).toBe(401);
-      await connection.closed();
-    }
+    const greeter = await RawConnection.open(address);
+    expect((await greeter.ask(wireRequest(newChallenge()))).status).toBe(101);
+    greeter.write(frame(FRAME.proof, new Uint8Array(32)));
+    await greeter.closed();
+    const stranger = await RawConnection.open(address);
+    expect((await stranger.ask(wireRequest(undefined))).status).toBe(401);
+    await stranger.closed();
     for (const headers of [{ Origin: "null" }, { Host: "evil.example" }]) {
       const connection = await RawConnection.open(address);
       expect((await connection.ask({ ...request, headers: { ...request.headers, ...headers } })).status).toBe(403);
@@ -378,9 +379,8 @@ describe('without wire "go-micro"', () => {
     const { broker } = await openBroker(folder);
     const heard: string[] = [];
     await broker.subscribe("t.x", (delivery) => void heard.push(delivery.text()));
-    const node = await theNode(local({ folder }));
-    const connection = await RawConnection.open(node.address);
-    expect((await connection.ask(goPost(node.id, "t.x", "x"))).status).toBe(401);
+    const connection = await RawConnection.open(broker.address);
+    expect((await connection.ask(goPost("any", "t.x", "x"))).status).toBe(401);
     await connection.closed();
     await broker.publish("t.x", { body: "fine" });
     await until(() => heard.length === 1, { what: "a normal publish arrived" });
@@ -397,7 +397,7 @@ describe('without wire "go-micro"', () => {
       code: "ERR_NO_SUBSCRIBERS",
     });
     await broker.subscribe("t.x", () => {});
-    expect((await subscriptionNodes(registry, SERVICE_NAMES.goMicro)).map(({ id }) => id)).toEqual(["n"]);
+    expect((await subscriptionNodes(registry)).map(({ id }) => id)).toEqual(["n"]);
     await broker.publish("t.x", { body: "2" });
     expect(server.bytes).toBe("");
   });
@@ -413,5 +413,64 @@ describe('without wire "go-micro"', () => {
     await one.publish("t.x", { body: "2" });
     await until(() => heard.length === 4, { what: "both heard both" });
     expect(heard.sort()).toEqual(["both 1", "both 2", "one 1", "one 2"]);
+  });
+});
+
+describe("with the older wire", () => {
+  const OLD = { wire: "go-micro", oldWire: true } as const;
+
+  test("a subscription is registered under both names, and taken from both wires", async () => {
+    const folder = await registryFolder();
+    const registry = local({ folder });
+    const { broker } = await openBroker(folder, OLD);
+    const received: Delivery[] = [];
+    const subscriber = await broker.subscribe("t.x", (delivery) => void received.push(delivery), { queue: "q" });
+    const node = await theNode(registry, SERVICE_NAMES.oldGoMicro);
+    expect(await theNode(registry, SERVICE_NAMES.goMicro)).toEqual(node);
+    expect((await registry.getService(SERVICE_NAMES.oldGoMicro))[0]?.version).toBe("q");
+    const connection = await RawConnection.open(node.address);
+    const header = { ":topic": "t.x", Foo: "bar", "Micro-Id": "m1" };
+    const old = { path: `/_sub?id=${node.id}`, body: writeEnvelope(header, Buffer.from("old")) };
+    expect(await connection.ask({ ...goPost(node.id, "t.x", ""), ...old })).toMatchObject({ status: 200, body: "" });
+    expect((await connection.ask(goPost(node.id, "t.x", "new"))).status).toBe(200);
+    await until(() => received.length === 2, { what: "both arrived" });
+    expect(received.map((delivery) => [delivery.text(), { ...delivery.message.header }])).toEqual([
+      ["old", { Foo: "bar", "Micro-Id": "m1" }],
+      ["new", { "Micro-Topic": "t.x" }],
+    ]);
+    expect(received[0]?.id).toBe("m1");
+    await subscriber.unsubscribe();
+    for (const name of [SERVICE_NAMES.oldGoMicro, SERVICE_NAMES.goMicro])
+      expect(await subscriptionNodes(registry, name)).toEqual([]);
+  });
+
+  test("older nodes are reached by their path and topic header, newer ones by theirs, and Tidings once", async () => {
+    const folder = await registryFolder();
+    const registry = local({ folder });
+    const [older, newer] = [await bareServer(), await bareServer()];
+    await registerGo(registry, "o1", older.address, "t.x", undefined, SERVICE_NAMES.oldGoMicro);
+    await registerGo(registry, "n1", newer.address, "t.x");
+    const heard: string[] = [];
+    const { broker: member } = await openBroker(folder, OLD);
+    await member.subscribe("t.x", (delivery) => void heard.push(delivery.text()));
+    const { broker } = await openBroker(folder, OLD);
+    await broker.publish("t.x", { header: { Foo: "bar" }, body: "1" });
+    await broker.flush();
+    expect(heard).toEqual(["1"]);
+    expect(older.requests.map(({ head, body }) => [head.split("\r\n")[0], body])).toEqual([
+      ["POST /_sub?id=o1 HTTP/1.1", '{"Header":{":topic":"t.x","Foo":"bar"},"Body":"MQ=="}'],
+    ]);
+    expect(newer.requests.map(({ head, body }) => [head.split("\r\n")[0], body])).toEqual([
+      ["POST /?id=n1 HTTP/1.1", '{"Header":{"Foo":"bar","Micro-Topic":"t.x"},"Body":"MQ=="}'],
+    ]);
+  });
+
+  test("switched off, older nodes are left alone", async () => {
+    const folder = await registryFolder();
+    const server = await bareServer();
+    await registerGo(local({ folder }), "o1", server.address, "t.x", undefined, SERVICE_NAMES.oldGoMicro);
+    const { broker } = await openBroker(folder, { wire: "go-micro" });
+    expect((await broker.publish("t.x", { body: "1" })).state).toBe("waiting");
+    expect(server.requests).toEqual([]);
   });
 });

@@ -1,46 +1,34 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { SubscribeOptions } from "../../src/broker-options.ts";
-import type { Delivery, Handler } from "../../src/delivery.ts";
-import { type Handshake, isChallenge, newChallenge, proofOf } from "../../src/drivers/http/handshake.ts";
-import { decodeText, SERVICE_NAMES, WIRE_HEADERS, WIRE_PATHS } from "../../src/drivers/http/wire.ts";
+import type { Handler } from "../../src/delivery.ts";
+import type { Outcome } from "../../src/driver.ts";
+import { RemoteMessage } from "../../src/drivers/http/remote-delivery.ts";
+import { FRAME, GOODBYE } from "../../src/drivers/http/wire/frames.ts";
+import { writeSettled } from "../../src/drivers/http/wire/outcome-frame.ts";
+import { writeAnnouncement } from "../../src/drivers/http/wire/subscribe-frame.ts";
 import { deferred } from "../../src/internal/deferred.ts";
-import { local } from "../../src/registries/local/index.ts";
 import { until } from "../../src/testing/conformance/until.ts";
-import { bareServer } from "./support/bare-server.ts";
-import { openBroker, registryFolder, subscriptionNodes, theNode } from "./support/brokers.ts";
-import { peerPost } from "./support/messages.ts";
-import { RawConnection } from "./support/raw.ts";
+import { attacked } from "./support/attacked.ts";
+import { WirePeer } from "./support/wire-peer.ts";
 
-/** A broker with one subscription, and connections that have proved the secret. */
-async function receiver(handler: Handler, options: SubscribeOptions = {}, topic = "t.x") {
-  const folder = await registryFolder();
-  const registry = local({ folder });
-  const opened = await openBroker(folder);
-  const subscriber = await opened.broker.subscribe(topic, handler, options);
-  const { id } = await theNode(registry);
-  const secret = (await registry.secret?.()) as Uint8Array;
-  const trusted = async () => {
-    const connection = await RawConnection.open(opened.broker.address);
-    await connection.prove(secret);
-    return connection;
-  };
-  return { ...opened, folder, registry, subscriber, id, secret, trusted };
+/** A broker with one subscription, and a hand-made peer that sends to it. */
+async function receiver(handler: Handler, options: SubscribeOptions = {}) {
+  const given = await attacked({}, 1_000_000, handler, options);
+  return { ...given, peer: await given.trusted() };
 }
 
-describe("the answers to a message", () => {
-  test.each<[string, number, object, Handler, SubscribeOptions]>([
-    ["ack", 200, { kind: "ack" }, () => {}, {}],
+describe("what a receiver says of a message:", () => {
+  test.each<[string, object, Handler, SubscribeOptions]>([
+    ["ack", { kind: "ack" }, () => {}, {}],
     [
       "retry, with its delay",
-      503,
       { kind: "retry", delayMs: 1_234, attempt: 2, firstFailureAt: expect.any(Number) },
       (delivery) => delivery.nack({ delayMs: 1_234 }),
       { autoAck: false },
     ],
     [
       "retry after an error",
-      503,
       { kind: "retry", delayMs: expect.any(Number), attempt: 2, firstFailureAt: expect.any(Number) },
       () => {
         throw new Error("no");
@@ -49,7 +37,6 @@ describe("the answers to a message", () => {
     ],
     [
       "dead, with where to and why",
-      422,
       {
         kind: "dead",
         to: "dlq.t.x",
@@ -63,7 +50,6 @@ describe("the answers to a message", () => {
     ],
     [
       "dead, to a topic of its own",
-      422,
       {
         kind: "dead",
         to: "graves",
@@ -79,331 +65,356 @@ describe("the answers to a message", () => {
     ],
     [
       "dead, to nowhere",
-      422,
       { kind: "dead", to: false, reason: "bad", attempts: 1, firstAt: expect.any(Number), lastAt: expect.any(Number) },
       (delivery) => delivery.reject("bad"),
       { autoAck: false, deadLetter: false },
     ],
-  ])("are 102 and then: %s", async (_name, status, outcome, handler, options) => {
-    const { id, trusted } = await receiver(handler, options);
-    const connection = await trusted();
-    expect(await connection.ask(peerPost(id, { topic: "t.x" }))).toMatchObject({ status: 102 });
-    const final = await connection.answer();
-    expect(final.status).toBe(status);
-    expect(final.headers["content-type"]).toBe("application/json");
-    expect(JSON.parse(final.body)).toEqual(outcome);
+  ])("%s", async (_name, outcome, handler, options) => {
+    const { peer } = await receiver(handler, options);
+    expect(await peer.outcome(await peer.deliver(0))).toEqual(outcome);
   });
 
-  test("are 102 before the handler has ended, and the rest when it has", async () => {
+  test("that it has it, before the handler has ended, and the rest when it has", async () => {
     const gate = deferred<void>();
-    const { id, trusted } = await receiver(() => gate.promise);
-    const connection = await trusted();
-    expect((await connection.ask(peerPost(id, { topic: "t.x" }))).status).toBe(102);
-    expect(connection.unread.length).toBe(0);
+    const { peer } = await receiver(() => gate.promise);
+    const number = await peer.deliver(0);
+    await until(() => peer.received === number, { what: "it was received" });
+    expect([peer.done, peer.settled]).toEqual([[], []]);
     gate.resolve();
-    expect((await connection.answer()).status).toBe(200);
+    expect(await peer.outcome(number)).toEqual({ kind: "ack" });
   });
 
-  test("carry on the attempts and the first failure that the sender knows", async () => {
-    const { id, trusted } = await receiver(
+  test("with the attempts and the first failure that the sender knows", async () => {
+    const { peer } = await receiver(
       () => {
         throw new Error("no");
       },
       { maxAttempts: 5 },
     );
-    const connection = await trusted();
-    const request = peerPost(id, { topic: "t.x", attempt: 4 });
-    await connection.ask({ ...request, headers: { ...request.headers, [WIRE_HEADERS.firstFailure]: "777" } });
-    expect(JSON.parse((await connection.answer()).body)).toMatchObject({
-      kind: "retry",
-      attempt: 5,
-      firstFailureAt: 777,
-    });
-    const last = peerPost(id, { topic: "t.x", attempt: 5 });
-    await connection.ask({ ...last, headers: { ...last.headers, [WIRE_HEADERS.firstFailure]: "777" } });
-    expect(JSON.parse((await connection.answer()).body)).toMatchObject({ kind: "dead", attempts: 5, firstAt: 777 });
+    const fourth = await peer.deliver(0, { attempt: 4, firstFailureAt: 777 });
+    expect(await peer.outcome(fourth)).toMatchObject({ kind: "retry", attempt: 5, firstFailureAt: 777 });
+    const fifth = await peer.deliver(0, { attempt: 5, firstFailureAt: 777 });
+    expect(await peer.outcome(fifth)).toMatchObject({ kind: "dead", attempts: 5, firstAt: 777 });
   });
 
-  test("say dead at once when no attempt is left, without starting the handler", async () => {
-    let started = 0;
-    const { id, trusted } = await receiver(
-      () => {
-        started += 1;
-      },
-      { maxAttempts: 3 },
-    );
-    const connection = await trusted();
-    expect((await connection.ask(peerPost(id, { topic: "t.x", attempt: 4 }))).status).toBe(102);
-    expect(JSON.parse((await connection.answer()).body)).toMatchObject({ kind: "dead", attempts: 3 });
-    expect(started).toBe(0);
+  test("dead at once when no attempt is left, without starting the handler", async () => {
+    const { peer, heard } = await receiver(() => {}, { maxAttempts: 3 });
+    expect(await peer.outcome(await peer.deliver(0, { attempt: 4 }))).toMatchObject({ kind: "dead", attempts: 3 });
+    expect(heard).toEqual([]);
   });
 
-  test("are 409 for what was not started when the subscription drains", async () => {
+  test("released, what was not started when the subscription ends, and what comes after", async () => {
     const gate = deferred<void>();
-    const { id, trusted, subscriber } = await receiver(() => gate.promise, { concurrency: 1, prefetch: 2 });
-    const [running, waiting] = [await trusted(), await trusted()];
-    expect((await running.ask(peerPost(id, { topic: "t.x" }))).status).toBe(102);
-    expect((await waiting.ask(peerPost(id, { topic: "t.x" }))).status).toBe(102);
-    const unsubscribed = subscriber.unsubscribe();
-    expect(await waiting.answer()).toMatchObject({ status: 409, body: '{"kind":"release"}' });
+    const { peer, broker } = await receiver(() => gate.promise);
+    const leaving = await broker.subscribe("t.y", () => gate.promise, { concurrency: 1, prefetch: 2 });
+    await until(() => peer.subscriptions.length === 2, { what: "it was told of the second" });
+    const running = await peer.deliver(1, { topic: "t.y" });
+    const waiting = await peer.deliver(1, { topic: "t.y" });
+    await until(() => peer.received === waiting, { what: "both were received" });
+    const left = leaving.unsubscribe();
+    expect((await peer.frame(FRAME.unsubscribe)).number()).toBe(1);
+    const late = peer.deliverNow(1, { topic: "t.y" });
+    expect(await peer.outcome(late)).toEqual({ kind: "release" });
+    expect(await peer.outcome(waiting)).toEqual({ kind: "release" });
     gate.resolve();
-    expect((await running.answer()).status).toBe(200);
-    await unsubscribed;
+    expect(await peer.outcome(running)).toEqual({ kind: "ack" });
+    await left;
   });
 
-  test("are 429 when there is no place in time, and 102 when there is", async () => {
-    const gate = deferred<void>();
-    const { id, trusted } = await receiver(() => gate.promise, { prefetch: 1, concurrency: 1 });
-    const [holder, late, patient] = [await trusted(), await trusted(), await trusted()];
-    expect((await holder.ask(peerPost(id, { topic: "t.x" }))).status).toBe(102);
-    patient.request(peerPost(id, { topic: "t.x", acceptWithinMs: 20_000 }));
-    expect((await late.ask(peerPost(id, { topic: "t.x", acceptWithinMs: 50 }))).status).toBe(429);
-    gate.resolve();
-    expect((await patient.answer()).status).toBe(102);
-    expect((await patient.answer()).status).toBe(200);
+  test("released, for a subscription or a topic that there is not", async () => {
+    const { peer, heard } = await receiver(() => {});
+    await peer.sync();
+    expect(await peer.outcome(peer.deliverNow(7))).toEqual({ kind: "release" });
+    expect(await peer.outcome(peer.deliverNow(0, { topic: "t.y" }))).toEqual({ kind: "release" });
+    expect(heard).toEqual([]);
   });
 
-  test("are 404 for who waits for a place when the subscription ends, and for who comes later", async () => {
-    const gate = deferred<void>();
-    const { id, trusted, subscriber } = await receiver(() => gate.promise, { prefetch: 1, concurrency: 1 });
-    const [holder, waiting, late] = [await trusted(), await trusted(), await trusted()];
-    await holder.ask(peerPost(id, { topic: "t.x" }));
-    waiting.request(peerPost(id, { topic: "t.x" }));
-    // An answer to a later request says that the earlier one was read.
-    await late.ask({ path: `${WIRE_PATHS.call}queues`, body: "null" });
-    const unsubscribed = subscriber.unsubscribe();
-    expect((await waiting.answer()).status).toBe(404);
-    gate.resolve();
-    await unsubscribed;
-    expect((await late.ask(peerPost(id, { topic: "t.x" }))).status).toBe(404);
-  });
-
-  test("a place that nobody waits for any more goes to the next", async () => {
-    const gate = deferred<void>();
-    const heard: string[] = [];
-    const handler = (delivery: Delivery) => {
-      heard.push(delivery.text());
-      return gate.promise;
-    };
-    const { id, trusted } = await receiver(handler, { prefetch: 1, concurrency: 1 });
-    const [holder, leaver, next] = [await trusted(), await trusted(), await trusted()];
-    await holder.ask(peerPost(id, { topic: "t.x", body: "first" }));
-    leaver.request(peerPost(id, { topic: "t.x", body: "left" }));
-    next.request(peerPost(id, { topic: "t.x", body: "next" }));
-    leaver.socket.destroy();
-    await until(() => leaver.socket.closed, { what: "the one in the middle had left" });
-    gate.resolve();
-    expect((await next.answer()).status).toBe(102);
-    expect(heard.filter((text) => text !== "left")).toEqual(["first", "next"]);
+  test("one by one or many at once, each number once", async () => {
+    const { peer, heard } = await receiver(() => {}, { concurrency: 64 });
+    const numbers: number[] = [];
+    for (let n = 0; n < 200; n += 1) numbers.push(await peer.deliver(0, { body: String(n) }));
+    await until(() => peer.done.length === 200, { what: "all were acknowledged", detail: () => peer.describe() });
+    expect(peer.done).toEqual(numbers);
+    expect(heard).toEqual(numbers.map((_number, index) => String(index)));
   });
 });
 
-describe("a message handed over twice", () => {
-  test("by the same handing-over runs once; both connections need no more than one", async () => {
+describe("places", () => {
+  test("are granted within the prefetch, and again when a message is settled", async () => {
     const gate = deferred<void>();
-    const heard: string[] = [];
-    const { id, trusted } = await receiver((delivery) => {
-      heard.push(delivery.id);
-      return gate.promise;
-    });
-    const [first, second] = [await trusted(), await trusted()];
-    const message = { topic: "t.x", id: "m", delivery: randomUUID() };
-    await first.ask(peerPost(id, message));
-    first.socket.destroy();
-    expect((await second.ask(peerPost(id, message))).status).toBe(102);
+    const { peer } = await receiver(() => gate.promise, { concurrency: 2, prefetch: 3 });
+    peer.send((writer) => writer.numbers(FRAME.want, 0));
+    await until(() => peer.granted === 3, { what: "all places were granted", detail: () => peer.describe() });
+    for (let n = 0; n < 3; n += 1) peer.deliverNow(0);
+    peer.send((writer) => writer.numbers(FRAME.want, 0));
+    await peer.sync();
+    expect(peer.granted).toBe(0);
     gate.resolve();
-    expect((await second.answer()).status).toBe(200);
-    expect(heard).toEqual(["m"]);
+    await until(() => peer.granted === 3, { what: "they were granted again", detail: () => peer.describe() });
   });
 
-  test("after its handler has ended hears the same outcome, whether or not the first answer went out", async () => {
-    const heard: string[] = [];
-    const { id, trusted } = await receiver((delivery) => void heard.push(delivery.id));
-    const [first, second] = [await trusted(), await trusted()];
-    const message = { topic: "t.x", id: "m", delivery: randomUUID() };
-    await first.ask(peerPost(id, message));
-    expect((await first.answer()).status).toBe(200);
-    expect((await second.ask(peerPost(id, message))).status).toBe(200);
-    expect(heard).toEqual(["m"]);
+  test("that were not granted cost the connection when they are used", async () => {
+    const { peer, survived } = await receiver(() => {}, { prefetch: 1, concurrency: 1 });
+    peer.deliverNow(0, { body: "attack" });
+    expect(await peer.closed()).toMatchObject({ code: GOODBYE.violation });
+    await survived();
   });
 
-  test("with the same id, but by another handing-over, runs twice: publishers may use an id again", async () => {
-    const heard: string[] = [];
-    const { id, trusted } = await receiver(
-      (delivery) => void heard.push(`${delivery.topic} ${delivery.text()}`),
-      {},
-      "t.>",
-    );
-    const [first, second] = [await trusted(), await trusted()];
-    first.request(peerPost(id, { topic: "t.x", id: "same", body: "1" }));
-    second.request(peerPost(id, { topic: "t.y", id: "same", body: "2" }));
-    for (const connection of [first, second]) {
-      expect((await connection.answer()).status).toBe(102);
-      expect((await connection.answer()).status).toBe(200);
-    }
-    expect(heard.sort()).toEqual(["t.x 1", "t.y 2"]);
+  test("of one that does not use them go to another who asks", async () => {
+    const { peer: idle, trusted } = await receiver(() => {}, { prefetch: 1, concurrency: 1 });
+    idle.send((writer) => writer.numbers(FRAME.want, 0));
+    await until(() => idle.granted === 1, { what: "the first had the only place" });
+    const eager = await trusted();
+    eager.send((writer) => writer.numbers(FRAME.want, 0));
+    expect((await idle.frame(FRAME.recall)).number()).toBe(0);
+    idle.send((writer) => writer.numbers(FRAME.giveBack, 0, 1));
+    await until(() => eager.granted === 1, { what: "the other got it" });
+  });
+
+  test("of one that does not answer count as free after a while; its message waits then", async () => {
+    const gate = deferred<void>();
+    const { peer: asleep, trusted, heard } = await receiver(() => gate.promise, { prefetch: 1, concurrency: 1 });
+    asleep.send((writer) => writer.numbers(FRAME.want, 0));
+    await until(() => asleep.granted === 1, { what: "the first had the only place" });
+    const eager = await trusted();
+    await eager.deliver(0, { body: "eager" });
+    await until(() => heard.length === 1, { what: "the other's message was handled" });
+    const late = asleep.deliverNow(0, { body: "late" });
+    await asleep.sync();
+    expect(heard).toEqual(["eager"]);
+    gate.resolve();
+    expect(await asleep.outcome(late)).toEqual({ kind: "ack" });
+    expect(heard).toEqual(["eager", "late"]);
   });
 });
 
-describe("what a Tidings peer sends", () => {
-  /** A bare server that knows the secret, registered as a Tidings subscription. */
-  async function bareSubscription(answer: (body: string) => string) {
-    const folder = await registryFolder();
-    const registry = local({ folder });
-    // Registering makes the folder and its secret.
-    await registry.register({ name: "x", version: "1", metadata: {}, endpoints: [], nodes: [] }).catch(() => {});
-    const { broker, ...opened } = await openBroker(folder, {}, { drainTimeoutMs: 200 });
-    const secret = (await registry.secret?.()) as Uint8Array;
-    const server = await bareServer((head, body) => {
-      const clientChallenge = /^tidings-challenge: (\w+)$/im.exec(head)?.[1];
-      if (isChallenge(clientChallenge)) {
-        const handshake: Handshake = { address: server.address, clientChallenge, serverChallenge: newChallenge() };
-        const proof = proofOf(secret, "server", handshake);
-        return `HTTP/1.1 200 OK\r\nTidings-Challenge: ${handshake.serverChallenge}\r\nTidings-Proof: ${proof}\r\nContent-Length: 0\r\n\r\n`;
-      }
-      if (head.startsWith(`POST ${WIRE_PATHS.prove}`)) return "HTTP/1.1 204 No Content\r\n\r\n";
-      return answer(body);
-    });
-    await registry.register({
-      name: SERVICE_NAMES.tidings,
-      version: "ff.http.broadcast",
-      metadata: {},
-      endpoints: [],
-      nodes: [
-        {
-          id: "bare node",
-          address: server.address,
-          metadata: { broker: "http", "tidings-wires": "post", "tidings-peer": "bare", "tidings-pattern": "t.>" },
-        },
-      ],
-    });
-    const posts = () => server.requests.filter(({ head }) => !head.includes("/_tidings/"));
-    return { broker, ...opened, posts };
-  }
-
-  test("is the envelope as published, with nothing added; id, topic, key and attempt are request headers", async () => {
-    const { broker, posts } = await bareSubscription(
-      () => 'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"kind":"ack"}',
-    );
-    await broker.publish(
-      "t.grün",
-      { header: { a: "1<&>", ["__proto__"]: "2" }, body: "hello" },
-      { id: "id 1/ü", key: "k%" },
-    );
-    await until(() => posts().length === 1, { what: "the message was posted" });
-    const { head, body } = posts()[0] as { head: string; body: string };
-    expect(body).toBe(
-      '{"Header":{"__proto__":"2","a":"1\\u003c\\u0026\\u003e"},"Body":"aGVsbG8="}'.replace("__proto__", "__proto__"),
-    );
-    expect(head).toMatch(/^POST \/\?id=bare%20node HTTP\/1\.1\r\n/);
-    const header = (name: string) => new RegExp(`^${name}: (.*)$`, "im").exec(head)?.[1];
-    expect(header("Content-Type")).toBe("application/json");
-    expect(decodeText(header(WIRE_HEADERS.id))).toBe("id 1/ü");
-    expect(decodeText(header(WIRE_HEADERS.topic))).toBe("t.grün");
-    expect(decodeText(header(WIRE_HEADERS.key))).toBe("k%");
-    expect(header(WIRE_HEADERS.attempt)).toBe("1");
-    expect(header("Origin")).toBeUndefined();
+describe("after a cut, on the next connection of the same peer,", () => {
+  test("the receiver says what it holds, and the rest when its handlers have ended", async () => {
+    const gate = deferred<void>();
+    const { peer, trusted, heard } = await receiver(() => gate.promise);
+    const number = await peer.deliver(0, { body: "once" });
+    await until(() => peer.received === number, { what: "it was received" });
+    peer.connection.socket.destroy();
+    const back = await trusted({ peerId: peer.peerId, lastNumber: number });
+    expect([back.holding, back.received]).toEqual([[number], number]);
+    gate.resolve();
+    expect(await back.outcome(number)).toEqual({ kind: "ack" });
+    expect(heard).toEqual(["once"]);
   });
 
-  test("comes again after the delay of the answer, with the attempt of the answer", async () => {
-    const answers = [{ kind: "retry", delayMs: 30, attempt: 2, firstFailureAt: 5 }, { kind: "ack" }].map((value) =>
-      JSON.stringify(value),
-    );
-    const { broker, posts } = await bareSubscription(() => {
-      const text = answers.shift() ?? "{}";
-      return `HTTP/1.1 ${answers.length === 1 ? 503 : 200} X\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+  test("the receiver tells outcomes again that were not confirmed, and those only", async () => {
+    const { peer, trusted } = await receiver((delivery) => {
+      if (delivery.text() === "fails") throw new Error("no");
     });
-    await broker.publish("t.x", { body: "hello" });
-    await until(() => posts().length === 2, { what: "the message was posted again" });
-    expect(posts()[1]?.head).toMatch(/^tidings-attempt: 2$/im);
-    expect(posts()[1]?.head).toMatch(/^tidings-first-failure: 5$/im);
-    await broker.flush();
+    const first = await peer.deliver(0);
+    await peer.outcome(first);
+    peer.send((writer) => writer.numbers(FRAME.heard, 1));
+    const second = await peer.deliver(0);
+    await peer.outcome(second);
+    const third = await peer.deliver(0, { body: "fails" });
+    await peer.outcome(third);
+    peer.connection.socket.destroy();
+    const back = await trusted({ peerId: peer.peerId, lastNumber: third });
+    expect([back.done, back.settled.map(({ number }) => number), back.holding]).toEqual([[second], [third], []]);
+    // What was granted is void: nothing is granted by an outcome of before.
+    expect(back.granted).toBe(0);
   });
 
-  test.each([
-    ["an empty object", 200, "{}"],
-    ["null", 422, "null"],
-    ["a dead letter to a pattern", 422, '{"kind":"dead","to":"a.*","reason":"","attempts":1,"firstAt":1,"lastAt":1}'],
-    ["a dead letter beyond time", 422, '{"kind":"dead","to":"a","reason":"","attempts":1,"firstAt":1,"lastAt":1e300}'],
-    ["half of JSON", 500, '\u0000{"'],
-    ["a redirection", 301, ""],
-    ["no content", 204, ""],
-    ["another protocol", 101, ""],
-    ["no HTTP", 0, ""],
-  ])("is kept and sent again when the answer is %s", async (_name, status, text) => {
-    const head = `HTTP/1.1 ${status} X\r\nConnection: ${status === 101 ? "Upgrade\r\nUpgrade: x" : "keep-alive"}`;
-    const rubbish = [status === 0 ? "garbage\r\n\r\n" : `${head}\r\nContent-Length: ${text.length}\r\n\r\n${text}`];
-    const { broker, posts } = await bareSubscription(
-      () => rubbish.pop() ?? 'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"kind":"ack"}',
-    );
-    await broker.publish("t.x", { body: "hello" });
-    await until(() => posts().length === 2, { what: "the message was posted again" });
+  test("a message that came and was not confirmed is handled once, though its sender may not say so", async () => {
+    const { peer, heard, survived } = await receiver(() => {});
+    const number = await peer.deliver(0, { body: "1" });
+    await peer.outcome(number);
+    // A number that was used is no new message.
+    peer.send((writer) => {
+      const content = { topic: "t.x", id: "i", key: undefined, header: {}, body: Buffer.from("1"), bytes: 1 };
+      writer.message(number, 0, content, 1, undefined);
+    });
+    expect(await peer.closed()).toMatchObject({ code: GOODBYE.violation });
+    expect(heard).toEqual(["1"]);
+    await survived();
+  });
+});
+
+/** A hand-made peer with a subscription, and a broker that publishes to it. */
+async function sender(options: { places?: number; maxMessageBytes?: number; queue?: string } = {}) {
+  const { broker, address, secret, ...rest } = await attacked();
+  const peerId = randomUUID();
+  const dial = async () => {
+    const opened = await WirePeer.open(address, secret, {
+      peerId,
+      maxMessageBytes: options.maxMessageBytes ?? 1_000_000,
+    });
+    await until(() => opened.isReady, { what: "the broker had told everything" });
+    return opened;
+  };
+  const subscribe = (peer: WirePeer) =>
+    peer.send((writer) => {
+      const announcement = { index: 3, id: "hand-made", pattern: "u.>", queue: options.queue, ackTimeoutMs: 30_000 };
+      writeAnnouncement(writer, announcement);
+      writer.numbers(FRAME.ready);
+      if (options.places !== 0) writer.numbers(FRAME.grant, 3, options.places ?? 10);
+    });
+  const peer = await dial();
+  subscribe(peer);
+  await peer.sync();
+  return { broker, peer, dial, subscribe, ...rest };
+}
+
+/** The messages that came to a hand-made peer, as it reads them. */
+function messagesOf(peer: WirePeer): { number: number; subscription: number; text: string; message: RemoteMessage }[] {
+  const topics = new Map<number, string>();
+  let last: RemoteMessage | undefined;
+  return peer.came.flatMap(({ type, reader }) => {
+    const own = reader.over(reader.bytes, 0, reader.end);
+    if (type === FRAME.topic) topics.set(own.number(), own.restText());
+    if (type !== FRAME.message && type !== FRAME.also) return [];
+    const [number, subscription] = [own.number(), own.number()];
+    if (type === FRAME.message) last = new RemoteMessage(topics.get(own.number()) ?? "", own);
+    const message = last as RemoteMessage;
+    return [{ number, subscription, text: Buffer.from(message.body).toString(), message }];
+  });
+}
+
+const settle = (peer: WirePeer, number: number, outcome: Outcome) =>
+  peer.send((writer) => writeSettled(writer, { number, outcome, returned: true }));
+
+describe("what a sender sends", () => {
+  test("is the message as published, with nothing added", async () => {
+    const { broker, peer } = await sender();
+    const header = { a: "1<&>", ["__proto__"]: "2" };
+    const published = broker.publish("u.grün", { header, body: "hello" }, { id: "id 1/ü", key: "k%" });
+    const [{ number, subscription, message }] = (await until(() => messagesOf(peer).length === 1 && messagesOf(peer), {
+      what: "the message came",
+    })) as ReturnType<typeof messagesOf> & [ReturnType<typeof messagesOf>[0]];
+    expect(subscription).toBe(3);
+    const { topic, id, key, attempt, firstFailureAt } = message;
+    expect({ topic, id, key, attempt, firstFailureAt }).toEqual({
+      topic: "u.grün",
+      id: "id 1/ü",
+      key: "k%",
+      attempt: 1,
+      firstFailureAt: undefined,
+    });
+    expect(Object.entries(message.header)).toEqual(Object.entries(header));
+    expect(Buffer.from(message.body).toString()).toBe("hello");
+    peer.send((writer) => writer.numbers(FRAME.received, number));
+    expect((await published).state).toBe("accepted");
+    settle(peer, number, { kind: "ack" });
     await broker.flush({ signal: AbortSignal.timeout(10_000) });
   });
+
+  test("is one message for several subscriptions of a process, and a word for each more", async () => {
+    const { broker, peer } = await sender();
+    peer.send((writer) => {
+      const announcement = { index: 4, id: "another", pattern: "u.*", queue: undefined, ackTimeoutMs: 30_000 };
+      writeAnnouncement(writer, announcement);
+      writer.numbers(FRAME.grant, 4, 10);
+    });
+    await peer.sync();
+    void broker.publish("u.x", { body: "x".repeat(1_000) });
+    await until(() => messagesOf(peer).length === 2, { what: "both were sent" });
+    expect(peer.came.map(({ type }) => type).filter((type) => type === FRAME.message || type === FRAME.also)).toEqual([
+      FRAME.message,
+      FRAME.also,
+    ]);
+    expect(messagesOf(peer).map(({ subscription }) => subscription)).toEqual([3, 4]);
+    for (const { number } of messagesOf(peer)) settle(peer, number, { kind: "ack" });
+    await broker.flush({ signal: AbortSignal.timeout(10_000) });
+  });
+
+  test("is no more than there are places for; it asks for more, and goes on in order", async () => {
+    const { broker, peer } = await sender({ places: 2 });
+    for (let n = 0; n < 5; n += 1) void broker.publish("u.x", { body: String(n) });
+    await peer.frame(FRAME.want);
+    await peer.sync();
+    expect(messagesOf(peer).map(({ text }) => text)).toEqual(["0", "1"]);
+    peer.send((writer) => writer.numbers(FRAME.grant, 3, 2));
+    await until(() => messagesOf(peer).length === 4, { what: "two more came" });
+    for (const { number } of messagesOf(peer)) settle(peer, number, { kind: "ack" });
+    await until(() => messagesOf(peer).length === 5, { what: "the last came" });
+    expect(messagesOf(peer).map(({ text }) => text)).toEqual(["0", "1", "2", "3", "4"]);
+    settle(peer, messagesOf(peer)[4]?.number ?? 0, { kind: "ack" });
+    await broker.flush({ signal: AbortSignal.timeout(10_000) });
+  });
+
+  test("comes again after the delay, with the attempt and the time of the answer", async () => {
+    const { broker, peer } = await sender();
+    void broker.publish("u.x", { body: "hello" });
+    await until(() => messagesOf(peer).length === 1, { what: "it came" });
+    settle(peer, messagesOf(peer)[0]?.number ?? 0, { kind: "retry", delayMs: 30, attempt: 2, firstFailureAt: 5 });
+    await until(() => messagesOf(peer).length === 2, { what: "it came again" });
+    expect(messagesOf(peer)[1]?.message).toMatchObject({ attempt: 2, firstFailureAt: 5 });
+    settle(peer, messagesOf(peer)[1]?.number ?? 0, { kind: "ack" });
+    await broker.flush({ signal: AbortSignal.timeout(10_000) });
+  });
+
+  test("is not more than the receiver takes: such a message becomes a dead letter", async () => {
+    const { broker, peer } = await sender({ maxMessageBytes: 100 });
+    await broker.publish("u.x", { body: "x".repeat(101) });
+    await until(async () => (await broker.deadLetters.list("dlq.u.x")).length === 1, { what: "it was a dead letter" });
+    expect((await broker.deadLetters.list("dlq.u.x"))[0]?.reason).toContain("no message of more than 100 bytes");
+    expect(messagesOf(peer)).toEqual([]);
+  });
+
+  test("after a cut is what the receiver does not have, in order, and costs no attempt", async () => {
+    const { broker, peer, dial, subscribe } = await sender();
+    const states = Promise.all(["0", "1", "2"].map((body) => broker.publish("u.x", { body })));
+    await until(() => messagesOf(peer).length === 3, { what: "all came" });
+    const [first, , third] = messagesOf(peer).map(({ number }) => number);
+    peer.connection.socket.destroy();
+    const back = await dial();
+    back.send((writer) => {
+      writer.numbers(FRAME.received, third);
+      writer.ranges(FRAME.holding, [first ?? 0], 0, 1);
+    });
+    subscribe(back);
+    await until(() => messagesOf(back).length === 2, { what: "two came again" });
+    expect(messagesOf(back).map(({ text, message }) => [text, message.attempt])).toEqual([
+      ["1", 1],
+      ["2", 1],
+    ]);
+    back.send((writer) => writer.numbers(FRAME.received, messagesOf(back)[1]?.number));
+    expect((await states).map(({ state }) => state)).toEqual(["accepted", "accepted", "accepted"]);
+    for (const number of [first ?? 0, ...messagesOf(back).map((one) => one.number)])
+      settle(back, number, { kind: "ack" });
+    await broker.flush({ signal: AbortSignal.timeout(10_000) });
+  });
+
+  test("confirms what it has heard of outcomes", async () => {
+    const { broker, peer } = await sender();
+    void broker.publish("u.x", {});
+    await until(() => messagesOf(peer).length === 1, { what: "it came" });
+    settle(peer, messagesOf(peer)[0]?.number ?? 0, { kind: "ack" });
+    await broker.flush({ signal: AbortSignal.timeout(10_000) });
+    await peer.sync();
+    expect((await peer.frame(FRAME.heard)).number()).toBe(1);
+  });
+
+  test.each<[string, (peer: WirePeer) => void]>([
+    ["an outcome of a message that was never sent", (peer) => settle(peer, 99, { kind: "ack" })],
+    ["more received than sent", (peer) => peer.send((writer) => writer.numbers(FRAME.received, 99))],
+    ["places of no subscription", (peer) => peer.send((writer) => writer.numbers(FRAME.grant, 99, 5))],
+    ["the end of no subscription", (peer) => peer.send((writer) => writer.numbers(FRAME.unsubscribe, 99))],
+    ["a recall of no subscription", (peer) => peer.send((writer) => writer.numbers(FRAME.recall, 99))],
+    ["an answer to no call", (peer) => peer.send((writer) => writer.numbers(FRAME.answer, 99, 0))],
+    ["an answer to no ping", (peer) => peer.send((writer) => writer.numbers(FRAME.pong, 99))],
+  ])("goes on after %s, or the connection is closed", async (_name, answer) => {
+    const { peer, survived } = await sender();
+    answer(peer);
+    await survived();
+  });
 });
 
-test("nothing is added to a message on its way between processes", async () => {
-  const received: Delivery[] = [];
-  const { folder } = await receiver((delivery) => void received.push(delivery));
-  const { broker } = await openBroker(folder);
-  const header = { "Micro-Topic": "mine", a: "", [" ü\u0000\n"]: "\u2028<&>", ["__proto__"]: "x" };
-  const body = Uint8Array.from({ length: 256 }, (_one, index) => index);
-  await broker.publish("t.x", { header, body }, { id: "ï/%", key: "k ö" });
-  await until(() => received.length === 1, { what: "the message arrived" });
-  const [delivery] = received;
-  expect(Object.entries(delivery?.message.header ?? {}).sort()).toEqual(Object.entries(header).sort());
-  expect(Buffer.from(delivery?.message.body ?? [])).toEqual(Buffer.from(body));
-  expect(delivery).toMatchObject({ id: "ï/%", topic: "t.x", attempt: 1 });
-});
-
-test("a message that is too large for its receiver becomes a dead letter with the reason", async () => {
-  const folder = await registryFolder();
-  const { broker: small } = await openBroker(folder, {}, { maxMessageBytes: 1_000 });
-  const heard: number[] = [];
-  await small.subscribe("t.x", (delivery) => void heard.push(delivery.message.body.byteLength), { queue: "q" });
-  const { broker } = await openBroker(folder, {}, { maxMessageBytes: 16 * 1024 * 1024 });
-  await broker.publish("t.x", { body: new Uint8Array(8 * 1024 * 1024) });
-  await broker.publish("t.x", { body: "small" });
-  const letters = await until(
-    async () => {
-      const found = await broker.deadLetters.list("t.x");
-      return found.length > 0 ? found : undefined;
-    },
-    { what: "the large message was dead-lettered" },
-  );
-  expect(letters[0]).toMatchObject({ queue: "q", attempts: 0, reason: expect.stringContaining("too large") });
-  await until(() => heard.length > 0, { what: "the small one arrived" });
-  expect(heard).toEqual([5]);
-});
-
-test("a full member does not keep a message from another that has room", async () => {
-  const folder = await registryFolder();
-  const gate = deferred<void>();
-  const heard: string[] = [];
-  const member = async (name: string, prefetch: number) => {
-    const { broker } = await openBroker(folder);
-    const handler = (delivery: Delivery) => {
-      heard.push(`${name} ${delivery.text()}`);
-      return gate.promise;
-    };
-    await broker.subscribe("t.x", handler, { queue: "q", concurrency: prefetch });
-  };
-  await member("full", 1);
-  const { broker: first } = await openBroker(folder);
-  await first.publish("t.x", { body: "filling" });
-  await member("roomy", 8);
-  const { broker: second } = await openBroker(folder);
-  for (let n = 0; n < 4; n += 1) await second.publish("t.x", { body: String(n) });
-  expect(heard).toEqual(["full filling", "roomy 0", "roomy 1", "roomy 2", "roomy 3"]);
-  gate.resolve();
-});
-
-test("a registered pattern is no go-micro topic", async () => {
-  const folder = await registryFolder();
-  const { broker } = await openBroker(folder, { wire: "go-micro" });
-  for (const topic of ["a.*", "a.>", "*", ">", "*.b", "a.b"]) await broker.subscribe(topic, () => {});
-  const nodes = await subscriptionNodes(local({ folder }), SERVICE_NAMES.goMicro);
-  expect(nodes.flatMap(({ metadata }) => metadata["topic"] ?? [])).toEqual(["a.b"]);
-  expect(new Set(nodes.map(({ id }) => id)).size).toBe(6);
-  for (const { id } of nodes) expect(id).toMatch(/^[a-z0-9-]{1,63}$/);
+test("a peer that says goodbye is gone with its subscriptions", async () => {
+  const { broker, peer } = await sender();
+  const reached = broker.publish("u.x", {}, { mandatory: true });
+  await until(() => messagesOf(peer).length === 1, { what: "it was reached before" });
+  peer.send((writer) => {
+    writer.begin(FRAME.goodbye, 1);
+    writer.byte(GOODBYE.leaving);
+    writer.finish();
+  });
+  await peer.closed();
+  await reached;
+  await expect(broker.publish("u.x", {}, { mandatory: true })).rejects.toMatchObject({ code: "ERR_NO_SUBSCRIBERS" });
 });

@@ -77,7 +77,6 @@ describe("options", () => {
 
   test.each([
     ["nats://127.0.0.1:1", { wire: "go-micro" as const }, /nats\+core/],
-    ["nats+core://127.0.0.1:1", { wire: "go-micro" as const }, /go-micro/],
     ["nats://127.0.0.1:1", { storage: "x" }, /storage/],
     ["nats://127.0.0.1:1", { secret: SECRET }, /secret/],
     ["nats://127.0.0.1:1", { backlogBytes: 1 }, /maxBytes/],

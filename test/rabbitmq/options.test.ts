@@ -64,7 +64,6 @@ describe("the options", () => {
   });
 
   test.each([
-    { wire: "go-micro" as const },
     { storage: "folder" },
     { secret: "secret" },
     { secure: true },

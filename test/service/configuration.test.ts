@@ -70,8 +70,7 @@ describe("the command line of a service", () => {
     await program.endsWith(0);
     expect(program.out).toMatch(/^echo latest\n\n/);
     for (const key of SETTING_KEYS) {
-      const { flag, variable, planned } = SETTINGS[key];
-      if (planned === true) continue;
+      const { flag, variable } = SETTINGS[key];
       expect(program.out).toContain(variable);
       if (flag !== undefined) expect(program.out).toContain(`  ${flag} <`);
     }
@@ -83,7 +82,7 @@ describe("the command line of a service", () => {
     [["--register_ttl_ms=soon"], {}, '--register-ttl-ms takes a whole number of milliseconds, 1 or more, not "soon".'],
     [["--broker", "pigeon"], {}, "--broker takes a broker's name (http, memory, "],
     [["--broker"], {}, "--broker lacks its value: --broker <name|url>."],
-    [[], { TIDINGS_REGISTRY: "pigeon" }, "TIDINGS_REGISTRY takes local or memory, "],
+    [[], { TIDINGS_REGISTRY: "pigeon" }, "TIDINGS_REGISTRY takes local, memory or mdns, "],
     [[], { MICRO_REGISTER_TTL: "1m" }, 'MICRO_REGISTER_TTL takes a whole number of seconds, 1 or more, not "1m".'],
   ])("%j with %j names what is wrong and what is allowed, and does not start", async (args, env, message) => {
     const program = newPlace().start("echo.mjs", args, env);

@@ -9,12 +9,12 @@ import { manifest, ROOT } from "../house/tree.ts";
 const run = promisify(execFile);
 const project = mkdtempSync(join(tmpdir(), "tidings-package-"));
 const { exports, dependencies } = manifest();
-/** The subpaths of drivers that need a client, which is not there. */
-const NEED_A_CLIENT = new Set(["tidings/nats", "tidings/rabbitmq"]);
+/** The subpaths that need a package that is not there. */
+const NEED_A_PACKAGE = new Set(["tidings/nats", "tidings/rabbitmq", "tidings/codec/protobuf"]);
 const specifiers = Object.keys(exports)
   .filter((subpath) => subpath !== "./package.json")
   .map((subpath) => `tidings${subpath.slice(1)}`)
-  .filter((specifier) => !NEED_A_CLIENT.has(specifier));
+  .filter((specifier) => !NEED_A_PACKAGE.has(specifier));
 
 /** Installs a package of this checkout in the project. */
 function link(name: string): void {

@@ -96,14 +96,11 @@ describe("createBroker", () => {
     },
   );
 
-  test.each([{ storage: "x" }, { secret: "x" }, { tls: {} }, { secure: true }, { registry: "mdns" }] as const)(
-    "the HTTP broker of this version refuses %j",
-    async (options) => {
-      await expect(createBroker("http", options).connect()).rejects.toThrow(
-        expect.objectContaining({ code: "ERR_UNSUPPORTED" }),
-      );
-    },
-  );
+  test("the HTTP broker of this version refuses a registry that is to come", async () => {
+    await expect(createBroker("http", { registry: "etcd" }).connect()).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_UNSUPPORTED" }),
+    );
+  });
 
   test("an unknown registry lists the known ones", async () => {
     await expect(createBroker("http", { registry: "phonebook" }).connect()).rejects.toThrow(invalid("local, memory"));

@@ -95,7 +95,10 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
     const waiting = receipts.count("waiting");
     if (waiting > 0 && !stop.aborted) {
       const found = `${waiting} message(s) found no subscriber ready`;
-      terminal.stderr.write(`${found}: waiting for delivery, at most ${flags.timeoutMs} ms\n`);
+      const what = broker.capabilities.durable
+        ? "they are stored, and wait for the first"
+        : `waiting for delivery, at most ${flags.timeoutMs} ms`;
+      terminal.stderr.write(`${found}: ${what}\n`);
     }
     try {
       await awaitDelivery(broker, flags.timeoutMs, stop);

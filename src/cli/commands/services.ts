@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { registryByName } from "../../registries/by-name.ts";
 import type { Service } from "../../registry.ts";
+import { surveyPeers } from "../../schemes.ts";
 import type { GivenFlags } from "../../service/settings/parse-flags.ts";
 import { resolveBrokerSettings } from "../../service/settings/resolve-settings.ts";
 import { colorsFor } from "../colors.ts";
@@ -15,11 +16,13 @@ interface ServicesFlags extends GivenFlags {
   readonly json?: boolean;
 }
 
-/** Adds `tidings services`: what the registry knows. It needs no broker. */
+/** Adds `tidings services`: what the registry knows, and what the live brokers in it tell. It needs no broker of its own. */
 export function addServices(program: Command, terminal: Terminal): void {
   const command = program
     .command("services")
-    .description("Show what the registry knows: services, nodes, endpoints, and what is subscribed on the HTTP broker.")
+    .description(
+      "Show what the registry and its live brokers know: services, nodes, endpoints, who subscribes to what, and what is stored.",
+    )
     .option("--json", "print one line of JSON")
     .addHelpText("after", "\nExamples:\n  tidings services\n  tidings services --json | jq '.[].name'")
     .action((flags: ServicesFlags) => showServices(flags, terminal));
@@ -29,7 +32,8 @@ export function addServices(program: Command, terminal: Terminal): void {
 async function showServices(flags: ServicesFlags, terminal: Terminal): Promise<void> {
   const { brokerOptions } = resolveBrokerSettings(flags, terminal.env);
   const registry = await registryByName(brokerOptions.registry ?? "local", brokerOptions.registryAddress);
-  const services = (await registry.listServices()).sort(byName);
+  const [named, told] = await Promise.all([registry.listServices(), surveyPeers(registry, brokerOptions.secret)]);
+  const services = [...named, ...told].sort(byName);
   const output = new LineWriter(terminal.stdout);
   if (flags.json === true) return output.write(jsonLine(services.map(shown)));
   const tables = servicesTable(services, terminal.stdout, colorsFor(terminal.stdout, terminal.env));

@@ -57,7 +57,7 @@ async function subscribe(topic: string, flags: SubFlags, terminal: Terminal): Pr
   const output = new LineWriter(terminal.stdout);
   const colors = colorsFor(terminal.stdout, terminal.env);
   const toLine = (delivery: Delivery) => (flags.json === true ? messageJson(delivery) : messageText(delivery, colors));
-  const taker = new Taker(flags.count, (delivery) => output.write(toLine(delivery)));
+  const taker = new Taker(flags.count, (delivery) => output.write(toLine(delivery)), slotsOf(flags));
   const stop = terminal.stopSignal();
   stop.addEventListener("abort", () => taker.end(), { once: true });
 
@@ -86,9 +86,15 @@ async function subscribe(topic: string, flags: SubFlags, terminal: Terminal): Pr
 }
 
 /** No more is fetched than is asked for: what lies in this process cannot go to another member of the queue. */
-function subscribeOptions({ queue, count, concurrency }: SubFlags, signal: AbortSignal): SubscribeOptions {
-  const atOnce = Math.min(concurrency ?? 16, count ?? Number.POSITIVE_INFINITY);
+function subscribeOptions(flags: SubFlags, signal: AbortSignal): SubscribeOptions {
+  const { queue } = flags;
+  const atOnce = slotsOf(flags);
   return { concurrency: atOnce, prefetch: atOnce, autoAck: false, signal, ...(queue === undefined ? {} : { queue }) };
+}
+
+/** How many handlers run at once. */
+function slotsOf({ count, concurrency }: SubFlags): number {
+  return Math.min(concurrency ?? 16, count ?? Number.POSITIVE_INFINITY);
 }
 
 function endsSubscription(error: BrokerError, broker: Broker): boolean {

@@ -28,7 +28,7 @@ export class HttpAdmin {
           await records.remove({ pattern, queue });
           directory.removeQueue({ pattern, queue }, "its queue was removed");
         }
-        await network.tell("queue-removed", { pattern, queue });
+        await network.ask("queue-removed", { pattern, queue });
         return existed;
       },
     };

@@ -1,14 +1,13 @@
-import type { DeadLetter, DeadLetterAdmin, DeadLetterTopic, QueueInfo } from "../../driver.ts";
-import type { Service } from "../../registry.ts";
+import type { DeadLetter, DeadLetterAdmin, DeadLetterTopic, QueueAdmin, QueueInfo } from "../../driver.ts";
+import { checkPattern, checkQueue, checkTopic } from "../../topics.ts";
+import type { QueueRecord } from "./records.ts";
 
-/** What one process may ask another, beside messages: the name in the path, its argument and its answer, as JSON. */
+/** What one process may ask another, beside messages: the name, its argument and its answer, as JSON. */
 export interface PeerCalls {
-  /** A subscription or queue exists: know it before you answer. */
-  added: { argument: Service; answer: null };
-  /** A subscription is leaving. */
-  left: { argument: { nodeId: string }; answer: null };
+  /** A queue exists: know it before you answer. */
+  "queue-added": { argument: QueueRecord; answer: null };
   /** A queue was removed with what it holds. */
-  "queue-removed": { argument: { pattern: string; queue: string }; answer: null };
+  "queue-removed": { argument: QueueRecord; answer: null };
   /** The queues that this process keeps messages for. */
   queues: { argument: null; answer: QueueInfo[] };
   /** The dead-letter topics that this process keeps dead letters of. */
@@ -52,17 +51,53 @@ export function readDeadLetter({ letter, firstAt, lastAt, header, bodyBase64 }: 
   };
 }
 
-/** Answers the calls about dead letters from this process's own. */
-export function deadLetterCalls(
-  own: DeadLetterAdmin,
-): Pick<
-  Record<keyof PeerCalls, (argument: never) => Promise<unknown>>,
-  "dead-letter-topics" | "dead-letters" | "redrive" | "drop"
-> {
-  return {
-    "dead-letter-topics": async () => (await own.topics?.()) ?? [],
-    "dead-letters": async ({ topic }: { topic: string }) => (await own.list(topic)).map(writeDeadLetter),
-    redrive: ({ topic, id }: { topic: string; id?: string }) => own.redrive(topic, { id }),
-    drop: ({ topic, id }: { topic: string; id?: string }) => own.drop(topic, { id }),
+/** What answers calls with: the queues and dead letters of this process. */
+export interface Answering {
+  readonly queues: QueueAdmin;
+  readonly deadLetters: DeadLetterAdmin;
+  addQueue(queue: QueueRecord): void;
+}
+
+/**
+ * Answers the calls of peers.
+ * @returns a function that takes a call's name and argument, whatever they are; it rejects what is no call
+ */
+export function answerCalls(own: Answering): (name: string, argument: unknown) => Promise<unknown> {
+  const { queues, deadLetters } = own;
+  const answers: Readonly<Record<keyof PeerCalls, (argument: unknown) => Promise<unknown>>> = {
+    "queue-added": async (argument) => own.addQueue(queueOf(argument)),
+    "queue-removed": async (argument) => {
+      const { pattern, queue } = queueOf(argument);
+      return queues.remove(pattern, queue);
+    },
+    queues: () => queues.list(),
+    "dead-letter-topics": async () => (await deadLetters.topics?.()) ?? [],
+    "dead-letters": async (argument) => (await deadLetters.list(lettersOf(argument).topic)).map(writeDeadLetter),
+    redrive: async (argument) => {
+      const { topic, id } = lettersOf(argument);
+      return deadLetters.redrive(topic, { id });
+    },
+    drop: async (argument) => {
+      const { topic, id } = lettersOf(argument);
+      return deadLetters.drop(topic, { id });
+    },
   };
+  return async (name, argument) => {
+    if (!Object.hasOwn(answers, name)) throw new Error(`there is no call ${JSON.stringify(name)}`);
+    return answers[name as keyof PeerCalls](argument);
+  };
+}
+
+function queueOf(argument: unknown): QueueRecord {
+  const { pattern, queue } = (argument ?? {}) as Record<string, unknown>;
+  checkPattern(pattern);
+  checkQueue(queue);
+  return { pattern, queue: queue as string };
+}
+
+function lettersOf(argument: unknown): { topic: string; id: string | undefined } {
+  const { topic, id } = (argument ?? {}) as Record<string, unknown>;
+  checkTopic(topic);
+  if (id !== undefined && typeof id !== "string") throw new Error("an id is a string");
+  return { topic, id };
 }

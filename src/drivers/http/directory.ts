@@ -1,25 +1,23 @@
 import { type BrokerError, wrapError } from "../../errors.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
+import { queueLaneId } from "../../outbox/lane-ids.ts";
 import { Member } from "../../outbox/member.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
-import { queueLaneId } from "../../outbox/outbox.ts";
 import { laneOf } from "../../outbox/subscribe-local.ts";
-import type { Registry, RegistryEvent, Service, Watcher } from "../../registry.ts";
+import type { Node, Registry, RegistryEvent, Service, Watcher } from "../../registry.ts";
 import { checkPattern, checkQueue } from "../../topics.ts";
 import { GoCarrier } from "./go-carrier.ts";
-import type { Peers } from "./peer.ts";
-import { type QueueRecord, type RemoteSubscription, readQueue, readSubscription } from "./records.ts";
-import { RemoteCarrier } from "./remote-carrier.ts";
-import { SERVICE_NAMES } from "./wire.ts";
+import type { GoPeers } from "./go-peers.ts";
+import { leaveLane } from "./leave-lane.ts";
+import type { Peers } from "./peers.ts";
+import { type GoSubscription, type QueueRecord, readGoSubscription, readQueue } from "./records.ts";
+import { SERVICE_NAMES } from "./service-names.ts";
 
 /** How often the registry is read anew, beside watching it, in milliseconds. */
 const RESYNC_MS = 30_000;
 
-/** How long a subscription that left is not believed to be back, in milliseconds: a slow look-up may still name it. */
-const FORGET_MS = 60_000;
-
-/** Messages that one subscription of another process may hold at once: each needs a connection. */
-const REMOTE_WINDOW = 128;
+/** Messages that one go-micro subscription may hold at once: each needs a connection. */
+const GO_WINDOW = 128;
 
 /** What a {@link Directory} works with. */
 export interface DirectoryParts {
@@ -28,44 +26,51 @@ export interface DirectoryParts {
   readonly cache: Registry;
   readonly outbox: Outbox;
   readonly peers: Peers;
+  readonly goPeers: GoPeers;
   readonly clock: Clock;
-  /** This process: its own subscriptions are in the outbox already. */
+  /** This process. */
   readonly peerId: string;
   /** Whether go-micro peers are reached too. */
   readonly goMicro: boolean;
+  /** Whether those of the older wire are. */
+  readonly oldWire: boolean;
   onError(error: BrokerError): void;
 }
 
-/** When a subscription left, and whether it said so itself: its id will not come back then. */
-interface Left {
-  readonly at: number;
-  readonly forGood: boolean;
-}
-
+/** A go-micro subscription that messages go to. */
 interface Known {
-  readonly subscription: RemoteSubscription;
   readonly member: Member;
   readonly since: number;
 }
 
-/** Who subscribes to what in other processes, from the registry and from what peers tell: it keeps the outbox's lanes and members. */
+/**
+ * What the registry says: which processes there are to connect to, which queues, and which go-micro subscriptions. It is
+ * watched, and read again from time to time for what a watch may miss.
+ */
 export class Directory {
   readonly #parts: DirectoryParts;
+  readonly #watched: ReadonlySet<string>;
+  /** go-micro subscriptions, by node id. */
   readonly #known = new Map<string, Known>();
-  /** Subscriptions that left, by node id. */
-  readonly #left = new Map<string, Left>();
+  /** When a go-micro subscription's record was removed, by node id: a look-up that was on its way may still name it. */
+  readonly #left = new Map<string, number>();
   #watcher: Watcher | undefined;
   #resync: Timer | undefined;
   #closed = false;
 
   constructor(parts: DirectoryParts) {
     this.#parts = parts;
+    const names: string[] = [SERVICE_NAMES.peers, SERVICE_NAMES.queues];
+    if (parts.goMicro) names.push(SERVICE_NAMES.goMicro);
+    if (parts.goMicro && parts.oldWire) names.push(SERVICE_NAMES.oldGoMicro);
+    this.#watched = new Set(names);
   }
 
-  /** Watches first and then looks up, so that nothing falls between. */
+  /** Watches first and then looks up, so that nothing falls between; resolves when every process has told its subscriptions. */
   async open(): Promise<void> {
     this.#watcher = await this.#parts.cache.watch((event) => this.#onEvent(event));
     await this.#readAll();
+    await this.#parts.peers.connect(await this.otherPeers());
     this.#armResync();
   }
 
@@ -75,27 +80,9 @@ export class Directory {
     this.#resync?.cancel();
   }
 
-  /** The addresses of all other live Tidings processes: read afresh, since one that has just started must be told. */
-  async otherPeers(): Promise<string[]> {
-    const services = await this.#parts.registry.getService(SERVICE_NAMES.peers);
-    return services.flatMap(({ nodes }) =>
-      nodes.filter((node) => node.id !== this.#parts.peerId).map((node) => node.address),
-    );
-  }
-
-  /** Adds what a record says, that was read at `seenAt` or is told just now. */
-  add(service: Service, seenAt: number = Number.POSITIVE_INFINITY): void {
-    if (this.#closed) return;
-    for (const node of service.nodes) {
-      if (service.name === SERVICE_NAMES.queues) {
-        const queue = readQueue(node);
-        if (queue !== undefined) this.addQueue(queue);
-      } else {
-        const subscription = readSubscription(service, node);
-        if (subscription !== undefined && !this.#hasLeft(subscription.nodeId, seenAt))
-          this.#addSubscription(subscription);
-      }
-    }
+  /** All other live Tidings processes: read afresh, since one that has just started must be told. */
+  async otherPeers(): Promise<Node[]> {
+    return this.#others(await this.#parts.registry.getService(SERVICE_NAMES.peers));
   }
 
   /** A queue exists: it gets every message from now on. */
@@ -111,82 +98,71 @@ export class Directory {
     if (lane !== undefined && lane.members.length === 0) outbox.removeLane(lane, reason);
   }
 
-  /**
-   * A subscription left: nothing more is offered to it. What it holds it may still answer for; a queue's messages go to
-   * the other members, and a broadcast subscription's are given up.
-   * @param forGood whether it ended. Otherwise only its record is gone, and may come back: go-micro uses an id again, and
-   * a process that could not refresh its record in time registers anew.
-   */
-  remove(nodeId: string, forGood: boolean): void {
-    this.#left.set(nodeId, { at: this.#parts.clock.now(), forGood });
-    const known = this.#known.get(nodeId);
-    if (known === undefined) return;
-    this.#known.delete(nodeId);
-    const { member } = known;
-    const { lane } = member;
-    member.leaving = true;
-    if (lane === undefined) return;
-    const { outbox } = this.#parts;
-    const leave = () => {
-      outbox.removeMember(member, false);
-      if (lane.kind === "broadcast" && lane.members.length === 0) outbox.removeLane(lane, "its subscriber is gone");
-    };
-    if (member.entries.size === 0) leave();
-    else void outbox.when(() => member.entries.size === 0).then(leave);
-    if (lane.kind === "broadcast")
-      for (const entry of [...lane.ready, ...lane.due, ...lane.delayed]) outbox.giveUp(entry, "its subscriber is gone");
-  }
-
-  // A look-up that was on its way may still name it, and so may its record until it is removed.
-  #hasLeft(nodeId: string, seenAt: number): boolean {
-    const left = this.#left.get(nodeId);
-    if (left === undefined) return false;
-    if (left.forGood || left.at >= seenAt) return true;
-    this.#left.delete(nodeId);
-    return false;
-  }
-
-  #addSubscription(subscription: RemoteSubscription): void {
-    const { nodeId, pattern, queue, address, peerId, ackTimeoutMs } = subscription;
-    const { outbox, peers, onError, goMicro } = this.#parts;
-    if (peerId === this.#parts.peerId || this.#known.has(nodeId)) return;
-    if (peerId === undefined && !goMicro) return;
-    if (!isValid(pattern, queue)) return;
-    const carrier =
-      peerId === undefined
-        ? new GoCarrier(nodeId, peers.at(address, false), outbox, onError)
-        : new RemoteCarrier(nodeId, peers.at(address, true), ackTimeoutMs, {
-            outbox,
-            onGone: (id) => this.remove(id, true),
-            onError,
-          });
-    const member = new Member(nodeId, REMOTE_WINDOW, carrier);
-    this.#known.set(nodeId, { subscription, member, since: this.#parts.clock.now() });
-    outbox.addMember(laneOf(outbox, { id: nodeId, pattern, queue }), member);
+  #others(services: readonly Service[]): Node[] {
+    return services.flatMap(({ nodes }) => nodes.filter((node) => node.id !== this.#parts.peerId));
   }
 
   #onEvent({ action, service }: RegistryEvent): void {
-    if (!WATCHED.has(service.name)) return;
-    if (action !== "delete") return this.add(service);
+    if (this.#closed || !this.#watched.has(service.name)) return;
     for (const node of service.nodes) {
-      if (service.name !== SERVICE_NAMES.queues) this.remove(node.id, false);
-      else {
-        const queue = readQueue(node);
-        if (queue !== undefined) this.removeQueue(queue, "its queue is gone");
-      }
+      if (action !== "delete") this.#add(service, node, Number.POSITIVE_INFINITY);
+      else this.#remove(service, node);
     }
   }
 
+  /** What a record says that was read at `seenAt`, in milliseconds since the epoch. */
+  #add(service: Service, node: Node, seenAt: number): void {
+    if (this.#closed) return;
+    if (service.name === SERVICE_NAMES.peers) {
+      if (node.id !== this.#parts.peerId) this.#parts.peers.notice(node);
+    } else if (service.name === SERVICE_NAMES.queues) {
+      const queue = readQueue(node);
+      if (queue !== undefined) this.addQueue(queue);
+    } else {
+      const subscription = readGoSubscription(service, node);
+      const leftAt = this.#left.get(node.id);
+      if (subscription !== undefined && (leftAt === undefined || leftAt < seenAt)) this.#addGo(subscription);
+    }
+  }
+
+  #remove(service: Service, node: Node): void {
+    if (service.name === SERVICE_NAMES.peers) this.#parts.peers.unlisted(node.id);
+    else if (service.name === SERVICE_NAMES.queues) {
+      const queue = readQueue(node);
+      if (queue !== undefined) this.removeQueue(queue, "its queue is gone");
+    } else this.#removeGo(node.id);
+  }
+
+  #addGo({ nodeId, topic, queue, address, oldWire }: GoSubscription): void {
+    const { outbox, goPeers, onError, clock } = this.#parts;
+    this.#left.delete(nodeId);
+    if (this.#known.has(nodeId) || !isValid(topic, queue)) return;
+    const carrier = new GoCarrier(nodeId, goPeers.at(address), outbox, onError, oldWire);
+    const member = new Member(nodeId, GO_WINDOW, carrier);
+    this.#known.set(nodeId, { member, since: clock.now() });
+    outbox.addMember(laneOf(outbox, { id: nodeId, pattern: topic, queue }), member);
+  }
+
+  #removeGo(nodeId: string): void {
+    this.#left.set(nodeId, this.#parts.clock.now());
+    const known = this.#known.get(nodeId);
+    if (known === undefined) return;
+    this.#known.delete(nodeId);
+    leaveLane(this.#parts.outbox, known.member);
+  }
+
   async #readAll(): Promise<void> {
-    const { registry, clock } = this.#parts;
+    const { registry, clock, peers } = this.#parts;
     const startedAt = clock.now();
-    // Not from the cache: it may not have heard yet of a subscription that its process has told of already.
-    const services = (await Promise.all([...WATCHED].map((name) => registry.getService(name)))).flat();
-    for (const service of services) this.add(service, startedAt);
+    // Not from the cache: it may not have heard yet of what has just been registered.
+    const services = (await Promise.all([...this.#watched].map((name) => registry.getService(name)))).flat();
+    if (this.#closed) return;
+    for (const service of services)
+      if (service.name !== SERVICE_NAMES.peers) for (const node of service.nodes) this.#add(service, node, startedAt);
+    peers.compare(this.#others(services.filter(({ name }) => name === SERVICE_NAMES.peers)));
     const named = new Set(services.flatMap(({ nodes }) => nodes.map((node) => node.id)));
-    for (const [nodeId, { since }] of this.#known)
-      if (since < startedAt && !named.has(nodeId)) this.remove(nodeId, false);
-    for (const [nodeId, { at }] of this.#left) if (at + FORGET_MS < startedAt) this.#left.delete(nodeId);
+    for (const [nodeId, { since }] of this.#known) if (since < startedAt && !named.has(nodeId)) this.#removeGo(nodeId);
+    for (const [nodeId, at] of this.#left) if (at + RESYNC_MS < startedAt) this.#left.delete(nodeId);
   }
 
   #armResync(): void {
@@ -198,8 +174,6 @@ export class Directory {
     });
   }
 }
-
-const WATCHED: ReadonlySet<string> = new Set([SERVICE_NAMES.tidings, SERVICE_NAMES.goMicro, SERVICE_NAMES.queues]);
 
 /** Records come from outside: one with a topic or queue that is none is passed over. */
 function isValid(pattern: string, queue: string | undefined): boolean {

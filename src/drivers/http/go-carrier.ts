@@ -5,7 +5,7 @@ import type { Entry } from "../../outbox/entry.ts";
 import type { Carrier } from "../../outbox/member.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
 import { writeEnvelope } from "./envelope.ts";
-import type { Peer } from "./peer.ts";
+import type { GoPeer } from "./go-peers.ts";
 
 /** How long a go-micro peer may run its handlers before the request is given up and made again, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -13,19 +13,27 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** Pause after a failed request, doubled each time, in milliseconds. */
 const PAUSE_MS = { first: 50, most: 2_000 };
 
+/** Where requests go, and the header inside the envelope that names the topic: of v2.5 to v6, and of older peers. */
+export const GO_WIRES = {
+  current: { path: "/", topicHeader: "Micro-Topic" },
+  old: { path: "/_sub", topicHeader: ":topic" },
+} as const;
+
 /**
  * Carries messages to one go-micro subscription. Its publishers take any answer for delivery, and so does this: go-micro
  * answers 200 whatever its handlers did. Only a request that fails is made again.
  */
 export class GoCarrier implements Carrier {
   readonly #nodeId: string;
-  readonly #peer: Peer;
+  readonly #peer: GoPeer;
   readonly #outbox: Outbox;
   readonly #onError: (error: BrokerError) => void;
+  readonly #wire: (typeof GO_WIRES)["old" | "current"];
   #failures = 0;
 
-  constructor(nodeId: string, peer: Peer, outbox: Outbox, onError: (error: BrokerError) => void) {
+  constructor(nodeId: string, peer: GoPeer, outbox: Outbox, onError: (error: BrokerError) => void, oldWire: boolean) {
     this.#nodeId = nodeId;
+    this.#wire = oldWire ? GO_WIRES.old : GO_WIRES.current;
     this.#peer = peer;
     this.#outbox = outbox;
     this.#onError = onError;
@@ -33,9 +41,9 @@ export class GoCarrier implements Carrier {
 
   offer(entry: Entry): boolean {
     const { message } = entry;
-    const header = { ...message.header, "Micro-Topic": message.topic };
+    const header = { ...message.header, [this.#wire.topicHeader]: message.topic };
     const request = {
-      path: `/?id=${queryEscape(this.#nodeId)}`,
+      path: `${this.#wire.path}?id=${queryEscape(this.#nodeId)}`,
       headers: { "Content-Type": "application/json" },
       body: writeEnvelope(header, message.body),
       timeoutMs: ANSWER_TIMEOUT_MS,

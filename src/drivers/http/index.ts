@@ -4,7 +4,7 @@
  * - **Mapping.** A subscription is a node of the registry; a publisher delivers to each node directly with go-micro's POST. A
  *   queue is a standing record of the registry; its messages wait in the outboxes of their publishers.
  * - **Delivery semantics.** At least once: the publisher's outbox keeps each message until its handler has settled it. In
- *   memory, so that a publisher that is killed takes what is unsettled with it.
+ *   memory, so that a publisher that is killed takes what is unsettled with it; or, with `storage`, on disk as well.
  * - **Capabilities.** `httpCapabilities` below.
  * - **URL.** `http://host:port`, where it listens; port 0 picks a free one. Options: {@link HttpOptions}.
  * - **Escape hatch.** `broker.native` is `undefined`: there is no client underneath.
@@ -26,7 +26,8 @@ import { leftBehind } from "../../outbox/left-behind.ts";
 import { addressOfUrl, checkHttpOptions, type HttpOptions, mergeHttpOptions } from "./options.ts";
 import { type HttpSession, openSession } from "./session.ts";
 
-export type { HttpLimits, HttpOptions } from "./options.ts";
+export type { HttpLimits, HttpOptions, HttpTlsOptions } from "./options.ts";
+export { surveyPeers } from "./survey.ts";
 
 /** What the HTTP driver promises. */
 export const httpCapabilities: Capabilities = Object.freeze({
@@ -43,29 +44,37 @@ export const httpCapabilities: Capabilities = Object.freeze({
   maxMessageBytes: null,
 });
 
+/** What it promises with the option `storage`. */
+const durableHttpCapabilities: Capabilities = Object.freeze({ ...httpCapabilities, durable: true });
+
 /** A driver that is a broker of its own: it finds its peers through a registry and delivers to them over HTTP. */
 export function http(options: HttpOptions = {}): Driver<undefined> {
   checkHttpOptions(options);
-  return new HttpDriver(options);
+  return new HttpDriver(options, options.storage !== undefined);
 }
 
 /** Opens `http://host:port`. */
-export function open(url: string, _options: BrokerOptions): Driver {
-  return new HttpDriver({ address: addressOfUrl(url) });
+export function open(url: string, options: BrokerOptions): Driver {
+  return new HttpDriver({ address: addressOfUrl(url) }, options.storage !== undefined);
 }
 
 class HttpDriver implements Driver<undefined> {
   readonly name = "http";
-  readonly capabilities = httpCapabilities;
   readonly native = undefined;
   readonly #options: HttpOptions;
+  #durable: boolean;
   #session: HttpSession | undefined;
   /** Ends what waits for a session that is over. */
   #ended = new AbortController();
   #context: DriverContext | undefined;
 
-  constructor(options: HttpOptions) {
+  constructor(options: HttpOptions, durable: boolean) {
     this.#options = options;
+    this.#durable = durable;
+  }
+
+  get capabilities(): Capabilities {
+    return this.#durable ? durableHttpCapabilities : httpCapabilities;
   }
 
   get address(): string {
@@ -82,7 +91,9 @@ class HttpDriver implements Driver<undefined> {
 
   async connect(context: DriverContext, signal: AbortSignal): Promise<void> {
     this.#context = context;
-    const opening = openSession(mergeHttpOptions(this.#options, context.options), context);
+    const options = mergeHttpOptions(this.#options, context.options);
+    this.#durable = options.storage !== undefined;
+    const opening = openSession(options, context);
     try {
       this.#session = await abortable(opening, signal);
     } catch (error) {
@@ -123,7 +134,8 @@ class HttpDriver implements Driver<undefined> {
       deadlineAt,
       outbox.when(() => outbox.idle),
     );
-    const lost = session.abandoned + outbox.messages;
+    // What is on disk goes on with the next process.
+    const lost = this.#durable ? 0 : session.abandoned + outbox.messages;
     const where = leftBehind(outbox);
     this.#session = undefined;
     this.#ended.abort(new BrokerError("ERR_NOT_CONNECTED", "The broker was disconnected before all was delivered."));

@@ -2,7 +2,11 @@ import { networkInterfaces } from "node:os";
 import type { BrokerOptions } from "../../broker-options.ts";
 import { check, checkOptions, oneOf } from "../../check-options.ts";
 import { BrokerError } from "../../errors.ts";
+import { masked } from "../../internal/masked.ts";
 import type { Registry } from "../../registry.ts";
+import { checkTlsOptions, type HttpTlsOptions } from "./security/tls-options.ts";
+
+export type { HttpTlsOptions } from "./security/tls-options.ts";
 
 /** Limits against slow, idle and greedy peers. Every one costs the peer its connection, never the process. */
 export interface HttpLimits {
@@ -16,6 +20,8 @@ export interface HttpLimits {
   idleTimeoutMs?: number;
   /** Connections at once. Default 10,000; more are closed at once. */
   maxConnections?: number;
+  /** Time for a peer to prove itself, from its first byte, that of TLS included, in milliseconds. Default 5,000. */
+  handshakeTimeoutMs?: number;
 }
 
 /** Options of {@link http}. */
@@ -28,6 +34,11 @@ export interface HttpOptions {
   registry?: Registry | string;
   /** `"go-micro"` also accepts and reaches go-micro peers, which know no secret. Default `"tidings"`, or by registry. */
   wire?: "tidings" | "go-micro";
+  /**
+   * With `wire: "go-micro"`: also reach, and be reached by, peers of go-micro 1.18 and of micro/plugins' `broker/http`, whose
+   * path, topic header and service name are others. Default false.
+   */
+  oldWire?: boolean;
   /** How many messages the outbox keeps. Default 100,000. */
   backlogMessages?: number;
   /** How many bytes the outbox keeps. Default 256 MiB. */
@@ -35,13 +46,19 @@ export interface HttpOptions {
   /** How long the outbox keeps a message, in milliseconds. Default 24 h. */
   backlogAgeMs?: number;
   limits?: HttpLimits;
-  /** Not in this version: `ERR_UNSUPPORTED`. */
+  /**
+   * A folder that keeps the outbox on disk: `publish` resolves once the message is synced. Several processes may share one.
+   * Needs the package `classic-level`. Default none: memory.
+   */
   storage?: string;
-  /** Not in this version: `ERR_UNSUPPORTED`. */
-  secret?: string;
-  /** Not in this version: `ERR_UNSUPPORTED`. */
-  tls?: object;
-  /** Not in this version: `ERR_UNSUPPORTED`. */
+  /**
+   * What all peers know and nobody else: connections are encrypted, and both sides prove it. At least 16 random bytes; text
+   * counts as UTF-8. Default: `TIDINGS_SECRET`, or what is in the file that `TIDINGS_SECRET_FILE` names; else none.
+   */
+  secret?: string | Uint8Array;
+  /** Certificates for the connections. Default none. */
+  tls?: HttpTlsOptions;
+  /** Encrypts in any case: without `secret` and `tls`, with a certificate that peers find in the registry. Default false. */
   secure?: boolean;
 }
 
@@ -52,12 +69,13 @@ const table: Readonly<Record<keyof HttpOptions, (value: unknown) => string | und
   advertise: check.text,
   registry: registryCheck,
   wire: oneOf("tidings", "go-micro"),
+  oldWire: check.flag,
   backlogMessages: check.count,
   backlogBytes: check.count,
   backlogAgeMs: check.positiveMs,
   limits: check.object,
   storage: check.text,
-  secret: check.text,
+  secret: check.secret,
   tls: check.object,
   secure: check.flag,
 };
@@ -68,6 +86,7 @@ const limitsTable: Readonly<Record<keyof HttpLimits, (value: unknown) => string 
   requestTimeoutMs: check.positiveMs,
   idleTimeoutMs: check.positiveMs,
   maxConnections: check.count,
+  handshakeTimeoutMs: check.positiveMs,
 };
 
 /** The limits with their defaults. */
@@ -80,6 +99,7 @@ export function httpLimits(limits: HttpLimits = {}): Required<HttpLimits> {
     requestTimeoutMs,
     idleTimeoutMs: limits.idleTimeoutMs ?? 60_000,
     maxConnections: limits.maxConnections ?? 10_000,
+    handshakeTimeoutMs: limits.handshakeTimeoutMs ?? 5_000,
   };
 }
 
@@ -90,11 +110,15 @@ export function httpLimits(limits: HttpLimits = {}): Required<HttpLimits> {
 export function checkHttpOptions(options: HttpOptions): void {
   checkOptions(options, table, "the HTTP broker");
   checkOptions(options.limits, limitsTable, "limits");
+  if (options.tls !== undefined) checkTlsOptions(options.tls);
   if (options.address !== undefined) parseAddress(options.address);
   if (options.advertise !== undefined) parseAddress(options.advertise);
 }
 
-/** What `init` and `createBroker` gave to the broker wins over what `http()` was given. */
+/**
+ * What `init` and `createBroker` gave to the broker wins over what `http()` was given.
+ * @throws BrokerError `ERR_INVALID_OPTION`
+ */
 export function mergeHttpOptions(own: HttpOptions, broker: BrokerOptions): HttpOptions {
   const merged: Record<string, unknown> = { ...own };
   for (const name of [
@@ -111,8 +135,7 @@ export function mergeHttpOptions(own: HttpOptions, broker: BrokerOptions): HttpO
     if (broker[name] !== undefined) merged[name] = broker[name];
   }
   const options = merged as HttpOptions;
-  for (const name of ["storage", "secret", "tls"] as const) if (options[name] !== undefined) throw unsupported(name);
-  if (options.secure === true) throw unsupported("secure");
+  if (options.tls !== undefined) checkTlsOptions(options.tls);
   return options;
 }
 
@@ -132,7 +155,7 @@ export function parseAddress(text: string): Address {
   if (match === null || port > 65_535)
     throw new BrokerError(
       "ERR_INVALID_OPTION",
-      `The address ${JSON.stringify(text)} is not host:port, such as 127.0.0.1:0 or [::1]:8080.`,
+      `The address ${JSON.stringify(masked(text))} is not host:port, such as 127.0.0.1:0 or [::1]:8080.`,
     );
   return { host: match[1] ?? match[2] ?? "", port };
 }
@@ -150,11 +173,11 @@ export function addressOfUrl(url: string): string {
   let parsed: URL;
   try {
     parsed = new URL(url);
-  } catch (cause) {
+  } catch {
+    // What the parser throws quotes the whole URL, and there may be a password in it.
     throw new BrokerError(
       "ERR_INVALID_OPTION",
-      `The URL ${JSON.stringify(url)} is not valid; one such as http://127.0.0.1:0 is.`,
-      { cause },
+      `The URL ${JSON.stringify(masked(url))} is not valid; one such as http://127.0.0.1:0 is.`,
     );
   }
   if (
@@ -190,11 +213,4 @@ export function reachableHost(): string {
     for (const { address, family, internal } of addresses ?? []) if (family === "IPv4" && !internal) return address;
   }
   return "127.0.0.1";
-}
-
-function unsupported(option: string): BrokerError {
-  return new BrokerError(
-    "ERR_UNSUPPORTED",
-    `This version of the HTTP broker has no ${option}: it keeps messages in memory and serves peers of one host, found through the local registry and its secret.`,
-  );
 }

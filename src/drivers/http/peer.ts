@@ -1,102 +1,361 @@
-import type { Clock, Timer } from "../../internal/clock.ts";
-import { Link, type LinkAnswer, type LinkRequest } from "./link.ts";
+import { type BrokerError, wrapError } from "../../errors.ts";
+import type { Timer } from "../../internal/clock.ts";
+import { type Deferred, deferred } from "../../internal/deferred.ts";
+import type { Outbox } from "../../outbox/outbox.ts";
+import { PeerCalls } from "./peer-calls.ts";
+import { Receiving } from "./receiving.ts";
+import type { ReceivingSubscription, ReceivingSubscriptions } from "./receiving-subscriptions.ts";
+import { Sending } from "./sending.ts";
+import type { ByteReader } from "./wire/byte-reader.ts";
+import { type Dial, DuplicateError, dial, isCut, type OwnSide } from "./wire/dial.ts";
+import { FRAME, GOODBYE, WireError } from "./wire/frames.ts";
+import { writeAnnouncement } from "./wire/subscribe-frame.ts";
+import type { ConnectionOwner, WireConnection } from "./wire/wire-connection.ts";
 
-/** Connections that were idle this long are closed, before the other side's own limit does it, in milliseconds. */
-const IDLE_MS = 30_000;
+/** Pause before a peer is dialled again, doubled each time, in milliseconds. */
+const REDIAL_MS = { first: 20, most: 2_000 };
 
-/** The connections to one address. Each message in flight needs one: HTTP/1.1 answers in order. */
-export class Peer {
+/** How long the side that did not dial leaves it to the other to come back, in milliseconds. */
+const REDIAL_BY_OTHER_MS = 200;
+
+/** A process that has something of this one's and says nothing for this long is asked for a word, in milliseconds. */
+const PING_MS = 2_000;
+
+/** One that says nothing for this long then hangs, or is out of reach, in milliseconds. */
+const SILENT_MS = 5_000;
+
+/** An idle connection is kept awake so often within the time that the other side bears to hear nothing. */
+const PINGS_PER_IDLE = 3;
+
+/** What a {@link Peer} works with. */
+export interface PeerHost {
+  readonly own: OwnSide;
+  readonly outbox: Outbox;
+  readonly subscriptions: ReceivingSubscriptions;
+  /** How many peers there are a connection to. */
+  readonly connected: number;
+  /** Decides whether a connection that this side has opened is the one between the two. */
+  adopt(connection: WireConnection): void;
+  /** Answers a call of the peer. */
+  answer(name: string, argument: unknown): Promise<unknown>;
+  onError(error: BrokerError): void;
+  /** The peer is gone. `forGood`: it said so itself. */
+  onGone(peer: Peer, forGood: boolean): void;
+}
+
+/**
+ * Another process, over all connections to it: one at a time, made anew when it breaks. What each side has of the other's
+ * messages outlives connections, in `sending` and `receiving`.
+ */
+export class Peer implements ConnectionOwner {
+  readonly id: string;
   readonly address: string;
-  readonly #secret: Uint8Array | undefined;
-  readonly #clock: Clock;
-  readonly #idle: { readonly link: Link; readonly since: number }[] = [];
-  readonly #busy = new Set<Link>();
-  #sweep: Timer | undefined;
-  #closed = false;
+  readonly sending: Sending;
+  readonly receiving: Receiving;
+  /** Whether the registry names it. One that it does not name is given up with its connection. */
+  listed = false;
+  readonly #host: PeerHost;
+  #connection: WireConnection | undefined;
+  #calls: PeerCalls | undefined;
+  #dial: Dial | undefined;
+  #redial: Timer | undefined;
+  #failures = 0;
+  /** Resolves with whether a connection is there over which the peer has told everything. */
+  #ready: Deferred<boolean> = deferred();
+  #isReady = false;
+  /** When it was heard last, in milliseconds since the epoch. */
+  #heardAt: number;
+  #gone = false;
+  #hangs = false;
 
-  constructor(address: string, secret: Uint8Array | undefined, clock: Clock) {
+  constructor(id: string, address: string, host: PeerHost) {
+    this.id = id;
     this.address = address;
-    this.#secret = secret;
-    this.#clock = clock;
+    this.#host = host;
+    this.#heardAt = host.own.clock.now();
+    this.sending = new Sending({
+      outbox: host.outbox,
+      now: () => host.own.clock.now(),
+      onError: (error) => host.onError(error),
+    });
+    this.receiving = new Receiving(host.subscriptions, host.own.terms.maxMessageBytes);
   }
 
-  /** Whether this side has disconnected: nothing is sent any more. */
-  get closed(): boolean {
-    return this.#closed;
+  get connection(): WireConnection | undefined {
+    return this.#connection;
   }
 
-  /** Sends a request on a free connection, or a new one. */
-  async send(request: LinkRequest): Promise<LinkAnswer> {
-    if (this.#closed) throw new Error("the broker is disconnected");
-    const idle = this.#takeIdle();
-    const link = idle ?? new Link(this.address);
-    this.#busy.add(link);
-    try {
-      if (idle === undefined && this.#secret !== undefined) await link.shakeHands(this.#secret);
-      return await link.send(request);
-    } finally {
-      this.#busy.delete(link);
-      this.#park(link);
+  /** Whether it was asked for a word and gave none: nobody waits for it until it is back. */
+  get hangs(): boolean {
+    return this.#hangs;
+  }
+
+  /** Whether this side is dialling. */
+  get dialling(): boolean {
+    return this.#dial !== undefined;
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Opens a connection, unless there is one or it is being opened. */
+  connect(): void {
+    if (this.#connection !== undefined || this.#dial !== undefined || this.#gone) return;
+    this.#redial?.cancel();
+    this.#redial = undefined;
+    const attempt = dial(this.address, this.#host.own, (connection) => this.#dialled(connection));
+    this.#dial = attempt;
+    const over = () => {
+      if (this.#dial === attempt) this.#dial = undefined;
+    };
+    attempt.done.then(over, (error: Error) => {
+      over();
+      if (this.#connection === undefined && !this.#gone) this.#dialFailed(error);
+    });
+  }
+
+  /** Stops dialling: the peer has come by itself. */
+  stopDialling(): void {
+    this.#dial?.cancel();
+    this.#dial = undefined;
+  }
+
+  /**
+   * Resolves with true when a connection is there over which the peer has told everything, with false when an attempt to make
+   * one has failed, or the peer is gone.
+   */
+  ready(): Promise<boolean> {
+    if (this.#isReady) return Promise.resolve(true);
+    if (this.#gone) return Promise.resolve(false);
+    this.connect();
+    return this.#ready.promise;
+  }
+
+  /** Takes a connection over, in place of the one that there may be. */
+  attach(connection: WireConnection): void {
+    this.#drop(cut());
+    this.#redial?.cancel();
+    this.#redial = undefined;
+    this.#connection = connection;
+    this.#calls = new PeerCalls(connection, (name, argument) => this.#host.answer(name, argument));
+    connection.handTo(this);
+    this.sending.attach();
+    this.receiving.attach(connection);
+    for (const subscription of this.#host.subscriptions.values()) this.announce(subscription);
+    connection.writer.numbers(FRAME.ready);
+    connection.schedule();
+  }
+
+  /** Tells of a subscription of this process. Without a connection it is told with the next one. */
+  announce(subscription: ReceivingSubscription): void {
+    if (this.#connection === undefined) return;
+    writeAnnouncement(this.#connection.writer, subscription.announcement);
+    this.receiving.offer(subscription, this.#host.connected);
+    this.#connection.schedule();
+  }
+
+  /** Tells that a subscription of this process wants nothing more. */
+  withdraw(subscription: ReceivingSubscription): void {
+    this.#connection?.writer.numbers(FRAME.unsubscribe, subscription.index);
+    this.#connection?.schedule();
+    this.receiving.forget(subscription.index);
+  }
+
+  /** Resolves when the peer has taken note of everything that was sent before; rejects when the connection is lost before. */
+  ping(): Promise<void> {
+    return this.#calls?.ping() ?? Promise.reject(cut());
+  }
+
+  /** Resolves when the peer has taken note of every outcome up to now; rejects when the connection is lost before. */
+  tell(): Promise<void> {
+    // In front of the ping: outcomes are written only when all that has accumulated goes out.
+    this.beforeFlush();
+    return this.ping();
+  }
+
+  /** Calls the peer; rejects with what it says went wrong, or when the connection is lost before it answers. */
+  call(name: string, argument: unknown): Promise<unknown> {
+    return this.#calls?.call(name, argument) ?? Promise.reject(cut());
+  }
+
+  /** Looks after the connection; called about once a second. `pausedMs`: how long this process itself was held up. */
+  tick(now: number, pausedMs: number): void {
+    const connection = this.#connection;
+    this.#heardAt += pausedMs;
+    if (connection === undefined) {
+      if (this.sending.busy && now - this.#heardAt > SILENT_MS) this.sending.impatient(now - this.#heardAt);
+      return;
     }
+    connection.heardAt += pausedMs;
+    this.#heardAt = connection.heardAt;
+    const silentMs = now - connection.heardAt;
+    const isWaiting = this.sending.busy || (this.#calls?.busy ?? false);
+    const idleMs = Math.min(connection.terms.idleMs, this.#host.own.terms.idleMs);
+    if (silentMs > (isWaiting ? Math.min(SILENT_MS, idleMs) : idleMs)) return this.#silent(silentMs);
+    if (isWaiting && silentMs >= PING_MS) void this.ping().catch(ignored);
+    else if (now - connection.sentAt >= idleMs / PINGS_PER_IDLE) void this.ping().catch(ignored);
+    this.sending.giveBackUnused();
   }
 
+  /** The registry names it no more. */
+  unlisted(): void {
+    this.listed = false;
+    if (this.#connection === undefined && this.#dial === undefined) this.leave(false);
+  }
+
+  /** It is gone: what it had goes to others. */
+  leave(forGood: boolean): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#drop(cut());
+    this.#stopTimers();
+    this.sending.leave();
+    this.receiving.leave();
+    this.#ready.resolve(false);
+    this.#host.onGone(this, forGood);
+  }
+
+  /** This process leaves: says so, and ends everything. Nothing is taken back. */
   close(): void {
-    this.#closed = true;
-    this.#sweep?.cancel();
-    this.#sweep = undefined;
-    for (const { link } of this.#idle.splice(0)) link.close();
-    for (const link of this.#busy) link.close();
+    this.#gone = true;
+    this.#stopTimers();
+    this.#connection?.goodbye(GOODBYE.leaving, "the broker disconnects");
+    this.#connection = undefined;
+    this.#calls?.close(cut());
+    this.#calls = undefined;
+    this.receiving.leave();
+    this.#ready.resolve(false);
   }
 
-  /** A connection that nobody uses and that still stands; the latest first. */
-  #takeIdle(): Link | undefined {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop())
-      if (idle.link.usable) return idle.link;
-    return undefined;
+  frame(type: number, reader: ByteReader): void {
+    const connection = this.#connection as WireConnection;
+    if (this.receiving.frame(type, reader)) return;
+    if (this.sending.frame(type, reader, connection)) {
+      if (type === FRAME.ready) this.#becomeReady();
+      return;
+    }
+    if (this.#calls?.frame(type, reader)) return;
+    if (type !== FRAME.goodbye) throw new WireError(`there is no frame of type ${type}`);
+    const code = reader.byte();
+    if (code === GOODBYE.leaving) return this.leave(true);
+    if (code === GOODBYE.violation) return this.closed(new WireError(`it says: ${reader.restText()}`));
+    this.closed(undefined);
   }
 
-  #park(link: Link): void {
-    if (this.#closed) link.close();
-    if (!link.usable) return;
-    this.#idle.push({ link, since: this.#clock.now() });
-    this.#sweep ??= this.#clock.after(IDLE_MS, () => this.#closeIdle());
+  chunkBegins(): void {
+    this.#host.outbox.hold();
   }
 
-  #closeIdle(): void {
-    this.#sweep = undefined;
-    const oldest = this.#clock.now() - IDLE_MS;
-    while (this.#idle[0] !== undefined && this.#idle[0].since <= oldest) this.#idle.shift()?.link.close();
-    if (this.#idle.length > 0) this.#sweep = this.#clock.after(IDLE_MS, () => this.#closeIdle());
+  chunkEnds(): void {
+    this.#host.outbox.release();
+    if (this.sending.hasHeard) this.#connection?.schedule();
+  }
+
+  beforeFlush(): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.sending.beforeFlush(connection);
+    this.receiving.beforeFlush();
+  }
+
+  drained(): void {
+    this.sending.drained();
+  }
+
+  closed(error: Error | undefined): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#drop(cut());
+    if (error instanceof WireError) {
+      this.#report(error);
+      return this.#redialLater(REDIAL_MS.most);
+    }
+    // The side that dialled comes back at once; the other leaves it to it, or it is gone.
+    if (connection.dialled) this.connect();
+    else this.#redialLater(REDIAL_BY_OTHER_MS);
+  }
+
+  /** Only a dialled connection comes here: another process may listen at the address by now. */
+  #dialled(connection: WireConnection): void {
+    this.#dial = undefined;
+    if (connection.terms.peerId !== this.id) {
+      connection.destroy();
+      this.#dialFailed(Object.assign(new Error("another process listens there"), { code: "ECONNREFUSED" }));
+    } else this.#host.adopt(connection);
+  }
+
+  #becomeReady(): void {
+    this.#failures = 0;
+    this.#isReady = true;
+    this.#hangs = false;
+    this.#ready.resolve(true);
+  }
+
+  #dialFailed(error: Error): void {
+    this.#failures += 1;
+    const { code } = error as { code?: string };
+    const isRefused = code === "ECONNREFUSED";
+    if (code === "ETIMEDOUT") this.#hangs = true;
+    const isBusy = this.sending.busy;
+    // Nobody listens there: whatever the process had, it does not have any more.
+    if (isRefused) this.sending.lose();
+    const isExpected = error instanceof DuplicateError || (isRefused && !isBusy) || isCut(error);
+    if (this.#failures === 1 && !isExpected) this.#report(error);
+    if (!(error instanceof DuplicateError)) {
+      this.#ready.resolve(false);
+      this.#ready = deferred();
+    }
+    if (!this.listed && !(error instanceof DuplicateError)) return this.leave(false);
+    this.#redialLater(Math.min(REDIAL_MS.most, REDIAL_MS.first * 2 ** Math.min(this.#failures, 10)));
+  }
+
+  #redialLater(delayMs: number): void {
+    this.#redial?.cancel();
+    this.#redial = this.#host.own.clock.after(delayMs, () => {
+      this.#redial = undefined;
+      this.connect();
+    });
+  }
+
+  #silent(silentMs: number): void {
+    this.#hangs = true;
+    this.#report(new Error(`it has said nothing for ${silentMs} ms`));
+    this.#drop(cut());
+    this.connect();
+  }
+
+  /** Ends the connection, if there is one, and what depended on it. */
+  #drop(error: Error): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#heardAt = connection.heardAt;
+    this.#connection = undefined;
+    connection.destroy();
+    if (this.#isReady) this.#ready = deferred();
+    this.#isReady = false;
+    this.sending.detach();
+    this.receiving.detach();
+    this.#calls?.close(error);
+    this.#calls = undefined;
+  }
+
+  #stopTimers(): void {
+    this.#redial?.cancel();
+    this.#redial = undefined;
+    this.stopDialling();
+  }
+
+  #report(error: Error): void {
+    this.#host.onError(
+      wrapError(error, "ERR_CONNECTION_LOST", `The peer at ${this.address} could not be reached`, { driver: "http" }),
+    );
   }
 }
 
-/** The peers of a broker, by address. */
-export class Peers {
-  readonly #secret: Uint8Array | undefined;
-  readonly #clock: Clock;
-  readonly #known = new Map<string, Peer>();
-  #closed = false;
-
-  constructor(secret: Uint8Array | undefined, clock: Clock) {
-    this.#secret = secret;
-    this.#clock = clock;
-  }
-
-  /** The peer at an address; `trusted` ones prove the secret, go-micro's do not. */
-  at(address: string, trusted: boolean): Peer {
-    const key = `${trusted}${address}`;
-    let peer = this.#known.get(key);
-    if (peer === undefined) {
-      peer = new Peer(address, trusted ? this.#secret : undefined, this.#clock);
-      this.#known.set(key, peer);
-      if (this.#closed) peer.close();
-    }
-    return peer;
-  }
-
-  /** Closes every connection; whoever still sends is refused. */
-  close(): void {
-    this.#closed = true;
-    for (const peer of this.#known.values()) peer.close();
-  }
+function cut(): Error {
+  return Object.assign(new Error("the connection was lost"), { code: "ECONNRESET" });
 }
+
+/** For a ping that nobody waits for: that the connection is lost is told to its owner. */
+function ignored(): void {}

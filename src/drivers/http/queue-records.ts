@@ -7,7 +7,7 @@ import type { PeerNetwork } from "./peer-network.ts";
 import { type QueueRecord, queueRecord } from "./records.ts";
 
 /** A queue's record holds this long after its last member, in milliseconds: 24 hours. */
-const QUEUE_TTL_MS = 24 * 60 * 60 * 1_000;
+export const QUEUE_TTL_MS: number = 24 * 60 * 60 * 1_000;
 
 /** How often members refresh their queue's record, in milliseconds. */
 const REFRESH_MS = 60 * 60 * 1_000;
@@ -38,7 +38,7 @@ export class QueueRecords {
     const record = queueRecord(queue);
     this.#directory.addQueue(queue);
     await this.#registry.register(record, { ttlMs: QUEUE_TTL_MS, standing: true });
-    await this.#network.tell("added", record);
+    await this.#network.ask("queue-added", queue);
   }
 
   /** A member of this process joins; resolves when all publishers know the queue. */
@@ -54,7 +54,7 @@ export class QueueRecords {
     joined.members += 1;
     this.#directory.addQueue(queue);
     await joined.registering;
-    await this.#network.tell("added", record);
+    await this.#network.ask("queue-added", queue);
   }
 
   /** A member of this process leaves, or failed to join; after the last one the record is left to its TTL. */

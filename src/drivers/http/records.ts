@@ -2,31 +2,27 @@ import { createHash } from "node:crypto";
 import type { SubscribeRequest } from "../../driver.ts";
 import type { Node, Service } from "../../registry.ts";
 import { isPattern } from "../../topics.ts";
-import { BROADCAST_VERSION, SERVICE_NAMES, WIRES } from "./wire.ts";
+import { BROADCAST_VERSION, SERVICE_NAMES } from "./service-names.ts";
+import { WIRE_VERSION } from "./wire/frames.ts";
 
 /** Metadata keys of Tidings nodes, beside go-micro's `broker`, `secure` and `topic`. */
 const KEYS = {
-  /** Says that the node is a Tidings subscription, and which wires its process speaks. */
+  /** Says that the node is of a Tidings process, and which versions of the wire it speaks. */
   wires: "tidings-wires",
   /** The process that it belongs to. */
   peer: "tidings-peer",
   pattern: "tidings-pattern",
   queue: "tidings-queue",
-  ackTimeoutMs: "tidings-ack-timeout-ms",
 } as const;
 
-/** The time limit of a subscription whose record tells none, in milliseconds. */
-const DEFAULT_ACK_TIMEOUT_MS = 30_000;
-
-/** A subscription of another process, as its record tells it. */
-export interface RemoteSubscription {
+/** A subscription of a go-micro process, as its record tells it. */
+export interface GoSubscription {
   readonly nodeId: string;
   readonly address: string;
-  readonly pattern: string;
+  readonly topic: string;
   readonly queue: string | undefined;
-  /** The Tidings process behind it; `undefined` for a go-micro one. */
-  readonly peerId: string | undefined;
-  readonly ackTimeoutMs: number;
+  /** Whether it is reached by go-micro's older wire. */
+  readonly oldWire: boolean;
 }
 
 /** A queue, as its record tells it. */
@@ -35,22 +31,23 @@ export interface QueueRecord {
   readonly queue: string;
 }
 
-/** The record of a subscription of this process. */
+/** What a record says of a Tidings subscription. */
+export type SubscriptionContent = Pick<SubscribeRequest, "id" | "pattern" | "queue">;
+
+/** The record of a Tidings subscription: in the registry only where go-micro peers may reach it. */
 export function subscriptionRecord(
-  request: SubscribeRequest,
+  { id, pattern, queue }: SubscriptionContent,
   address: string,
   peerId: string,
   goMicro: boolean,
 ): Service {
-  const { id, pattern, queue, ackTimeoutMs } = request;
   const metadata: Record<string, string> = { broker: "http", secure: "false" };
   // go-micro publishers match this key with the topic to the letter, so that a pattern must not stand there.
   if (!isPattern(pattern)) metadata["topic"] = pattern;
-  metadata[KEYS.wires] = WIRES;
+  metadata[KEYS.wires] = WIRE_VERSION;
   metadata[KEYS.peer] = peerId;
   metadata[KEYS.pattern] = pattern;
   if (queue !== undefined) metadata[KEYS.queue] = queue;
-  metadata[KEYS.ackTimeoutMs] = String(ackTimeoutMs);
   return record(goMicro ? SERVICE_NAMES.goMicro : SERVICE_NAMES.tidings, queue ?? BROADCAST_VERSION, {
     id,
     address,
@@ -58,9 +55,10 @@ export function subscriptionRecord(
   });
 }
 
-/** The record of this process. */
-export function peerRecord(peerId: string, address: string): Service {
-  return record(SERVICE_NAMES.peers, "1", { id: peerId, address, metadata: { [KEYS.wires]: WIRES } });
+/** The record of this process. `security`: what it tells of how it is reached. */
+export function peerRecord(peerId: string, address: string, security: Readonly<Record<string, string>> = {}): Service {
+  const metadata = { [KEYS.wires]: WIRE_VERSION, ...security };
+  return record(SERVICE_NAMES.peers, "1", { id: peerId, address, metadata });
 }
 
 /** The record of a queue: no process answers for it. */
@@ -73,17 +71,14 @@ export function queueRecord({ pattern, queue }: QueueRecord): Service {
   });
 }
 
-/** Reads a subscription's node; `undefined` where it is none. */
-export function readSubscription(service: Service, node: Node): RemoteSubscription | undefined {
+/** Reads a go-micro subscription's node; `undefined` where it is none: those of Tidings processes are told over their wire. */
+export function readGoSubscription(service: Service, node: Node): GoSubscription | undefined {
   const { metadata, id: nodeId, address } = node;
-  const pattern = metadata[KEYS.pattern];
-  if (metadata[KEYS.wires] !== undefined && pattern !== undefined) {
-    const ackTimeoutMs = Number(metadata[KEYS.ackTimeoutMs]) || DEFAULT_ACK_TIMEOUT_MS;
-    return { nodeId, address, pattern, queue: metadata[KEYS.queue], peerId: metadata[KEYS.peer] ?? "", ackTimeoutMs };
-  }
   const topic = metadata["topic"];
+  const oldWire = service.name === SERVICE_NAMES.oldGoMicro;
   if (
-    service.name !== SERVICE_NAMES.goMicro ||
+    metadata[KEYS.wires] !== undefined ||
+    (service.name !== SERVICE_NAMES.goMicro && !oldWire) ||
     metadata["broker"] !== "http" ||
     metadata["secure"] === "true" ||
     !topic ||
@@ -91,14 +86,8 @@ export function readSubscription(service: Service, node: Node): RemoteSubscripti
     isPattern(topic)
   )
     return undefined;
-  return {
-    nodeId,
-    address,
-    pattern: topic,
-    queue: service.version === BROADCAST_VERSION ? undefined : service.version,
-    peerId: undefined,
-    ackTimeoutMs: 0,
-  };
+  const queue = service.version === BROADCAST_VERSION ? undefined : service.version;
+  return { nodeId, address, topic, queue, oldWire };
 }
 
 /** Reads a queue's node; `undefined` where it is none. */

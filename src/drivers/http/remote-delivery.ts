@@ -1,80 +1,181 @@
-import type { ServerResponse } from "node:http";
 import type { DriverDelivery, Outcome } from "../../driver.ts";
-import { BrokerError } from "../../errors.ts";
-import type { Header } from "../../message.ts";
-import { OUTCOME_STATUS } from "./wire.ts";
+import { type Header, MAX_TAG_BYTES } from "../../message.ts";
+import type { Share } from "./places.ts";
+import type { ReceivingSubscription } from "./receiving-subscriptions.ts";
+import { ByteReader } from "./wire/byte-reader.ts";
+import { MESSAGE_FLAG, WireError } from "./wire/frames.ts";
 
-/** What a posted message is made of. */
-export type RemoteContent = Pick<
-  DriverDelivery,
-  "topic" | "id" | "key" | "header" | "body" | "attempt" | "firstFailureAt"
->;
+/** A message that fills less than this part of the bytes that it came with is copied out of them, if it stays. */
+const SMALLEST_PART = 4;
 
-/** A message that another process posted: settled by the final answer to its request. */
-export class RemoteDelivery implements DriverDelivery {
+const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
+
+/** Who hears what became of a delivery. */
+export interface Settler {
+  settled(delivery: RemoteDelivery, outcome: Outcome): void | Promise<void>;
+}
+
+/** Where the parts of a message are in the bytes of its frame: read once, and made into values when somebody asks. */
+export class RemoteMessage {
   readonly topic: string;
-  readonly id: string;
-  readonly key: string | undefined;
-  readonly header: Header;
-  readonly body: Uint8Array;
   readonly attempt: number;
   readonly firstFailureAt: number | undefined;
-  readonly #onSettled: (outcome: Outcome) => void;
-  /** The request that waits for the outcome; destroyed once its connection was cut. */
-  #response: ServerResponse;
+  /** Header and body, as they count against `maxMessageBytes`. */
+  readonly size: number;
+  #bytes: Buffer;
+  #start: number;
+  #end: number;
+  readonly #flags: number;
+  /** Where id, header and body begin, from `#start`. */
+  readonly #headerAt: number;
+  readonly #bodyAt: number;
+  #id: string | undefined;
+  #header: Header | undefined;
 
-  /** @param onSettled hears of the outcome before it is sent. */
-  constructor(content: RemoteContent, response: ServerResponse, onSettled: (outcome: Outcome) => void) {
-    this.topic = content.topic;
-    this.id = content.id;
-    this.key = content.key;
-    this.header = content.header;
-    this.body = content.body;
-    this.attempt = content.attempt;
-    this.firstFailureAt = content.firstFailureAt;
-    this.#response = response;
-    this.#onSettled = onSettled;
+  /**
+   * Reads the frame of a message from its flags on.
+   * @throws WireError
+   */
+  constructor(topic: string, reader: ByteReader) {
+    this.topic = topic;
+    this.#bytes = reader.bytes;
+    this.#flags = reader.byte();
+    this.#start = reader.at;
+    this.#end = reader.end;
+    skipTag(reader);
+    if ((this.#flags & MESSAGE_FLAG.key) !== 0) skipTag(reader);
+    if ((this.#flags & MESSAGE_FLAG.failed) === 0) {
+      this.attempt = 1;
+      this.firstFailureAt = undefined;
+    } else {
+      this.attempt = reader.number();
+      const time = reader.time();
+      this.firstFailureAt = Number.isNaN(time) ? undefined : time;
+      if (this.attempt < 1 || time < 0 || time > 8.64e15) throw new WireError("an attempt or a time is none");
+    }
+    this.#headerAt = reader.at - this.#start;
+    let headerBytes = 0;
+    if ((this.#flags & MESSAGE_FLAG.header) !== 0) {
+      for (let left = reader.number() * 2; left > 0; left -= 1) {
+        const start = reader.skipText();
+        headerBytes += reader.at - start;
+      }
+    }
+    this.size = headerBytes + reader.end - reader.at;
+    this.#bodyAt = reader.at - this.#start;
+    reader.at = reader.end;
   }
 
-  /** Its sender asked again, on a new connection: the former is of no use any more, even if it seems to stand. */
-  reattach(response: ServerResponse): void {
-    this.#response.destroy();
-    this.#response = response;
-    response.writeProcessing();
+  get id(): string {
+    this.#id ??= this.#reader(0).text();
+    return this.#id;
   }
 
-  /** Tells the sender, with another 102, that the message is still in good hands. */
-  heartbeat(): void {
-    if (!this.#response.destroyed) this.#response.writeProcessing();
+  get key(): string | undefined {
+    if ((this.#flags & MESSAGE_FLAG.key) === 0) return undefined;
+    const reader = this.#reader(0);
+    reader.skipText();
+    return reader.text();
   }
 
-  settle(outcome: Outcome): Promise<void> {
-    const response = this.#response;
-    this.#onSettled(outcome);
-    if (response.destroyed) return Promise.reject(lost(this.topic, this.id));
-    return sendOutcome(response, outcome).then((sent) => {
-      if (!sent) throw lost(this.topic, this.id);
-    });
+  get header(): Header {
+    this.#header ??= (this.#flags & MESSAGE_FLAG.header) === 0 ? EMPTY_HEADER : this.#readHeader();
+    return this.#header;
+  }
+
+  get body(): Uint8Array {
+    return this.#bytes.subarray(this.#start + this.#bodyAt, this.#end);
+  }
+
+  /** Copies the message out of the bytes that it came with where those are much larger: it stays for a while. */
+  detach(): void {
+    const size = this.#end - this.#start;
+    if (this.#bytes.buffer.byteLength <= size * SMALLEST_PART) return;
+    const own = Buffer.allocUnsafeSlow(size);
+    own.set(this.#bytes.subarray(this.#start, this.#end));
+    this.#bytes = own;
+    this.#start = 0;
+    this.#end = size;
+  }
+
+  #readHeader(): Header {
+    const reader = this.#reader(this.#headerAt);
+    const header: Record<string, string> = Object.create(null);
+    for (let left = reader.number(); left > 0; left -= 1) {
+      const name = reader.text();
+      header[name] = reader.text();
+    }
+    return Object.freeze(header);
+  }
+
+  #reader(offset: number): ByteReader {
+    return new ByteReader().over(this.#bytes, this.#start + offset, this.#end);
   }
 }
 
-/** Sends the final answer; resolves with whether it went out. */
-export function sendOutcome(response: ServerResponse, outcome: Outcome): Promise<boolean> {
-  const body = JSON.stringify(outcome);
-  return new Promise((resolve) => {
-    response.once("close", () => resolve(response.writableFinished));
-    response.writeHead(OUTCOME_STATUS[outcome.kind], {
-      "Content-Type": "application/json",
-      "Content-Length": Buffer.byteLength(body),
-    });
-    response.end(body);
-  });
+/** Passes over an id or a key, which no sender may make empty or longer than this. */
+function skipTag(reader: ByteReader): void {
+  const start = reader.skipText();
+  if (reader.at === start || reader.at - start > MAX_TAG_BYTES) throw new WireError("an id or a key is none");
 }
 
-function lost(topic: string, id: string): BrokerError {
-  return new BrokerError(
-    "ERR_CONNECTION_LOST",
-    `The sender of message ${id} was gone before it could learn the outcome; the message may come again.`,
-    { topic, driver: "http" },
-  );
+/** A message of another process, as a subscription of this one holds it. */
+export class RemoteDelivery implements DriverDelivery {
+  readonly message: RemoteMessage;
+  /** The sender's name for this handing-over. */
+  readonly number: number;
+  readonly subscription: ReceivingSubscription;
+  readonly share: Share;
+  /** Its neighbours among what the sender's process has here. */
+  previousHeld: RemoteDelivery | undefined;
+  nextHeld: RemoteDelivery | undefined;
+  /** Whether it is still here. */
+  open = true;
+  readonly #settler: Settler;
+
+  constructor(
+    message: RemoteMessage,
+    number: number,
+    subscription: ReceivingSubscription,
+    share: Share,
+    settler: Settler,
+  ) {
+    this.message = message;
+    this.number = number;
+    this.subscription = subscription;
+    this.share = share;
+    this.#settler = settler;
+  }
+
+  get topic(): string {
+    return this.message.topic;
+  }
+
+  get id(): string {
+    return this.message.id;
+  }
+
+  get key(): string | undefined {
+    return this.message.key;
+  }
+
+  get header(): Header {
+    return this.message.header;
+  }
+
+  get body(): Uint8Array {
+    return this.message.body;
+  }
+
+  get attempt(): number {
+    return this.message.attempt;
+  }
+
+  get firstFailureAt(): number | undefined {
+    return this.message.firstFailureAt;
+  }
+
+  settle(outcome: Outcome): void | Promise<void> {
+    return this.#settler.settled(this, outcome);
+  }
 }

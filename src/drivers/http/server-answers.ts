@@ -13,11 +13,6 @@ export function sendStatus(response: ServerResponse, status: number, reason: str
   send(response, status, "application/json", JSON.stringify({ status, reason }));
 }
 
-/** Answers with JSON. */
-export function sendJson(response: ServerResponse, value: unknown): void {
-  send(response, 200, "application/json", JSON.stringify(value));
-}
-
 function send(response: ServerResponse, status: number, type: string, body: string): void {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(status, {

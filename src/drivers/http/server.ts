@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { BrokerError } from "../../errors.ts";
-import { type Handshake, isChallenge, newChallenge, proofOf, provesSecret } from "./handshake.ts";
 import {
   type Address,
   formatAddress,
@@ -11,56 +11,74 @@ import {
   parseAddress,
   reachableHost,
 } from "./options.ts";
-import { sendGoError, sendJson, sendStatus } from "./server-answers.ts";
-import { STATUS, WIRE_HEADERS, WIRE_PATHS } from "./wire.ts";
+import { type EncryptedServer, encryptedServer } from "./security/encrypted-server.ts";
+import type { Security } from "./security/security.ts";
+import { NO_TLS_HERE, TLS_HANDSHAKE_BYTE } from "./security/tls-reasons.ts";
+import { sendGoError, sendStatus } from "./server-answers.ts";
+import { refuseUpgrade } from "./wire/accept.ts";
+
+const FORBIDDEN = 403;
 
 /** What a {@link PeerServer} is told. */
 export interface ServerOptions {
   readonly listen: Address;
   readonly advertise: Address | undefined;
-  /** What peers must prove; `undefined`: nothing. */
-  readonly secret: Uint8Array | undefined;
-  /** Whether requests in go-micro's form are taken from peers that prove nothing. */
+  /** Whether requests in go-micro's form are taken. */
   readonly acceptsGoMicro: boolean;
   readonly limits: Required<HttpLimits>;
   readonly maxBodyBytes: number;
+  /** How its connections are protected. */
+  readonly security: Pick<Security, "kind" | "server">;
+  /** Notes that a connection was not let in: why, and from which host. */
+  refused(why: string, from: string | undefined): void;
 }
 
-/** What a {@link PeerServer} hands on, once a request is complete and may be trusted. */
+/** What a {@link PeerServer} hands on, once it is known that it comes from where it may. */
 export interface ServerHandlers {
-  message(subscriptionId: string, request: IncomingMessage, text: string, response: ServerResponse): void;
-  /** Answers a call of a peer. */
-  call(name: string, argument: unknown): Promise<unknown>;
+  /** A complete message of a go-micro peer. */
+  message(subscriptionId: string, text: string, response: ServerResponse): void;
+  /** A request for the wire between Tidings peers, which prove themselves there. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
-/** The HTTP server of one broker: trust, limits and routing; what requests mean is decided by its handlers. */
+/** The HTTP server of one broker: limits, and who may come from where. What requests mean is decided by its handlers. */
 export class PeerServer {
   readonly #options: ServerOptions;
   readonly #handlers: ServerHandlers;
-  readonly #server: Server;
-  /** Handshakes that wait for the client's proof. */
-  readonly #greeted = new WeakMap<Socket, Handshake>();
-  readonly #trusted = new WeakSet<Socket>();
+  readonly #server: Server | EncryptedServer["server"];
+  readonly #encrypted: EncryptedServer | undefined;
   #bound: Address = { host: "", port: 0 };
 
   constructor(options: ServerOptions, handlers: ServerHandlers) {
     this.#options = options;
     this.#handlers = handlers;
     const { maxHeaderBytes, headersTimeoutMs, requestTimeoutMs, idleTimeoutMs, maxConnections } = options.limits;
-    this.#server = createServer(
-      {
-        maxHeaderSize: maxHeaderBytes,
-        headersTimeout: headersTimeoutMs,
-        requestTimeout: requestTimeoutMs,
-        keepAliveTimeout: idleTimeoutMs,
-        connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeoutMs, requestTimeoutMs)),
-        noDelay: true,
-      },
-      (request, response) => this.#handle(request, response),
-    );
+    const http = {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: idleTimeoutMs,
+      connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeoutMs, requestTimeoutMs)),
+      noDelay: true,
+    };
+    const handle = (request: IncomingMessage, response: ServerResponse) => this.#handle(request, response);
+    const { kind, server: tls } = options.security;
+    if (tls === undefined) this.#server = createServer(http, handle);
+    else {
+      const { handshakeTimeoutMs } = options.limits;
+      this.#encrypted = encryptedServer({ http, tls, kind, handshakeTimeoutMs, handle, refused: options.refused });
+      this.#server = this.#encrypted.server;
+    }
     this.#server.maxConnections = maxConnections;
+    this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const refusal = this.#refusal(request);
+      if (refusal === undefined) this.#handlers.upgrade(request, socket, head);
+      else refuseUpgrade(socket, FORBIDDEN, refusal);
+    });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-      if (!socket.writable) return void socket.destroy();
+      if (isTlsHello(error)) options.refused(NO_TLS_HERE, (socket as Socket).remoteAddress);
+      // Where TLS failed, what this answer would be encrypted with is not there.
+      if (!socket.writable || /^ERR_(SSL|TLS)_/.test(error.code ?? "")) return void socket.destroy();
       const status =
         error.code === "HPE_HEADER_OVERFLOW"
           ? "431 Request Header Fields Too Large"
@@ -69,6 +87,11 @@ export class PeerServer {
             : "400 Bad Request";
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     });
+  }
+
+  /** Where it listens. */
+  get listening(): Address {
+    return this.#bound;
   }
 
   /** Where peers reach it. */
@@ -111,39 +134,40 @@ export class PeerServer {
     });
   }
 
-  /** Stops listening and closes every connection. */
+  /** Stops listening and closes every connection but those of the wire, which end by themselves. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
+      this.#encrypted?.closePending();
     });
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const refusal = this.#refusal(request);
-    if (refusal !== undefined) return this.#refuse(response, STATUS.forbidden, refusal);
+    if (refusal !== undefined) return this.#refuse(response, FORBIDDEN, refusal);
     if (request.method !== "POST") return sendGoError(response, 405, "Method not allowed");
-    const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
-    if (path === WIRE_PATHS.hello) return this.#hello(request, response);
-    if (path === WIRE_PATHS.prove) return this.#prove(request, response);
-    const fromPeer = request.headers[WIRE_HEADERS.id] !== undefined || path.startsWith(WIRE_PATHS.call);
-    if (!this.#mayEnter(request.socket, fromPeer)) {
+    if (!this.#options.acceptsGoMicro)
       return this.#refuse(
         response,
-        STATUS.unauthenticated,
-        'prove the shared secret first, or ask for wire "go-micro" on this side',
+        401,
+        'messages come over the wire of Tidings, or with wire "go-micro" on this side',
       );
-    }
-    this.#read(request, response, (text) => {
-      if (path.startsWith(WIRE_PATHS.call)) this.#call(path.slice(WIRE_PATHS.call.length), text, response);
-      else this.#handlers.message(new URLSearchParams(query).get("id") ?? "", request, text, response);
-    });
+    const [, query = ""] = (request.url ?? "/").split("?", 2);
+    this.#read(request, response, (text) =>
+      this.#handlers.message(new URLSearchParams(query).get("id") ?? "", text, response),
+    );
   }
 
   /** Why a request is refused whoever sends it: it comes from a web page, or through a name that is not this server's. */
   #refusal(request: IncomingMessage): string | undefined {
-    if (request.headers.origin !== undefined) return "requests of web pages are refused";
-    const { host } = request.headers;
+    const why = this.#foreign(request);
+    if (why !== undefined) this.#options.refused(why, request.socket.remoteAddress);
+    return why;
+  }
+
+  #foreign({ headers: { origin, host } }: IncomingMessage): string | undefined {
+    if (origin !== undefined) return "requests of web pages are refused";
     if (host === undefined || !this.#ownHost(host)) return "the Host header names another server";
     return undefined;
   }
@@ -164,62 +188,10 @@ export class PeerServer {
     return isWildcard(this.#bound.host) && /^[0-9.]+$|:/.test(named.host);
   }
 
-  #mayEnter(socket: Socket, fromPeer: boolean): boolean {
-    if (this.#options.secret === undefined || this.#trusted.has(socket)) return true;
-    return this.#options.acceptsGoMicro && !fromPeer;
-  }
-
-  #hello(request: IncomingMessage, response: ServerResponse): void {
-    const clientChallenge = request.headers[WIRE_HEADERS.challenge];
-    if (!isChallenge(clientChallenge))
-      return sendStatus(response, 400, "a greeting carries a challenge of 64 hexadecimal digits");
-    const { secret } = this.#options;
-    if (secret === undefined) return sendStatus(response, STATUS.forbidden, "this peer has no secret to prove");
-    const handshake = { address: formatAddress(this.address), clientChallenge, serverChallenge: newChallenge() };
-    this.#greeted.set(request.socket, handshake);
-    request.resume();
-    response
-      .writeHead(200, {
-        [WIRE_HEADERS.challenge]: handshake.serverChallenge,
-        [WIRE_HEADERS.proof]: proofOf(secret, "server", handshake),
-        "Content-Length": 0,
-      })
-      .end();
-  }
-
-  #prove(request: IncomingMessage, response: ServerResponse): void {
-    const handshake = this.#greeted.get(request.socket);
-    this.#greeted.delete(request.socket);
-    const { secret } = this.#options;
-    if (
-      handshake === undefined ||
-      secret === undefined ||
-      !provesSecret(request.headers[WIRE_HEADERS.proof], secret, "client", handshake)
-    ) {
-      return this.#refuse(response, STATUS.unauthenticated, "the proof is wrong");
-    }
-    this.#trusted.add(request.socket);
-    request.resume();
-    response.writeHead(204).end();
-  }
-
-  #call(name: string, text: string, response: ServerResponse): void {
-    let argument: unknown;
-    try {
-      argument = JSON.parse(text);
-    } catch (error) {
-      return sendStatus(response, 400, (error as Error).message);
-    }
-    this.#handlers.call(name, argument).then(
-      (result) => sendJson(response, result ?? null),
-      (error: unknown) => sendStatus(response, 500, (error as Error).message),
-    );
-  }
-
   /** Reads the body within its limit. A peer that leaves half-way is forgotten with its request. */
   #read(request: IncomingMessage, response: ServerResponse, done: (text: string) => void): void {
     const { maxBodyBytes } = this.#options;
-    const tooLarge = () => this.#refuse(response, STATUS.tooLarge, `the body is larger than ${maxBodyBytes} bytes`);
+    const tooLarge = () => this.#refuse(response, 413, `the body is larger than ${maxBodyBytes} bytes`);
     if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) return tooLarge();
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -239,4 +211,10 @@ export class PeerServer {
     response.shouldKeepAlive = false;
     sendStatus(response, status, reason);
   }
+}
+
+/** Whether what is no request is the beginning of TLS. */
+function isTlsHello(error: Error): boolean {
+  const { rawPacket } = error as { rawPacket?: Uint8Array };
+  return rawPacket?.[0] === TLS_HANDSHAKE_BYTE;
 }

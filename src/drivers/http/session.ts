@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { ServerResponse } from "node:http";
 import type {
   DeadLetterAdmin,
   DriverContext,
@@ -9,25 +10,38 @@ import type {
 } from "../../driver.ts";
 import { type BrokerError, wrapError } from "../../errors.ts";
 import { outboxDeadLetters } from "../../outbox/dead-letters.ts";
-import { outboxLimits } from "../../outbox/limits.ts";
+import { hasRoom, type OutboxLimits, outboxLimits } from "../../outbox/limits.ts";
 import { Member } from "../../outbox/member.ts";
 import { Outbox } from "../../outbox/outbox.ts";
 import { outboxQueues } from "../../outbox/queues.ts";
+import { restoreLegacy } from "../../outbox/restore.ts";
+import { type Legacy, openStorage, type Storage } from "../../outbox/storage/storage.ts";
 import { laneOf } from "../../outbox/subscribe-local.ts";
 import { openRegistry } from "../../registries/by-name.ts";
 import { type CachedRegistry, cache } from "../../registries/cache.ts";
 import { keepRegistered, type Registration } from "../../registries/keep-registered.ts";
 import type { Registry } from "../../registry.ts";
 import { HttpAdmin } from "./admin.ts";
+import { BacklogReport } from "./backlog-report.ts";
+import { answerCalls } from "./calls.ts";
 import { Directory } from "./directory.ts";
-import { gatedCarrier } from "./gated-carrier.ts";
-import { formatAddress, type HttpOptions, httpLimits, isLoopback, parseAddress } from "./options.ts";
-import { Peers } from "./peer.ts";
+import { GoPeers } from "./go-peers.ts";
+import { GoReceiver } from "./go-receiver.ts";
+import { formatAddress, type HttpOptions, httpLimits, parseAddress } from "./options.ts";
+import { ownCarrier } from "./own-carrier.ts";
 import { PeerNetwork } from "./peer-network.ts";
-import { QueueRecords } from "./queue-records.ts";
-import { Receiver } from "./receiver.ts";
+import { Peers } from "./peers.ts";
+import { QUEUE_TTL_MS, QueueRecords } from "./queue-records.ts";
+import { ReceivingSubscriptions } from "./receiving-subscriptions.ts";
 import { peerRecord, subscriptionRecord } from "./records.ts";
-import { PeerServer } from "./server.ts";
+import { openSecurity } from "./security/open-security.ts";
+import { Refusals } from "./security/refusals.ts";
+import type { Security } from "./security/security.ts";
+import { bindingWarnings } from "./security/warnings.ts";
+import { PeerServer, type ServerHandlers, type ServerOptions } from "./server.ts";
+import { SERVICE_NAMES } from "./service-names.ts";
+import { Acceptor, refuseUpgrade } from "./wire/accept.ts";
+import type { OwnSide } from "./wire/dial.ts";
 
 /** The longest JSON of a byte of a message: an escaped control character in a header. */
 const ENVELOPE_FACTOR = 6;
@@ -51,7 +65,10 @@ export interface HttpSession {
 /** Opens a session: the server listens, this process is registered, and who subscribes to what is known. */
 export async function openSession(options: HttpOptions, context: DriverContext): Promise<HttpSession> {
   const registry = await openRegistry(options.registry ?? "local", context.options.registryAddress);
-  const session = new Session(registry, await registry.secret?.(), options, context);
+  const { security, warnings } = await openSecurity(options, registry);
+  for (const warning of warnings) context.logger.warn({}, warning);
+  const storage = await openOwnStorage(options, context);
+  const session = new Session({ registry, security, options, context, storage });
   try {
     await session.open();
   } catch (error) {
@@ -59,6 +76,21 @@ export async function openSession(options: HttpOptions, context: DriverContext):
     throw error;
   }
   return session;
+}
+
+interface SessionParts {
+  readonly registry: Registry;
+  readonly security: Security;
+  readonly options: HttpOptions;
+  readonly context: DriverContext;
+  readonly storage: Storage | undefined;
+}
+
+async function openOwnStorage({ storage }: HttpOptions, context: DriverContext): Promise<Storage | undefined> {
+  if (storage === undefined) return undefined;
+  const { clock, options } = context;
+  const onError = (error: BrokerError) => context.onError(error);
+  return openStorage({ folder: storage, whenFull: options.whenFull, clock, onError });
 }
 
 class Session implements HttpSession {
@@ -72,61 +104,105 @@ class Session implements HttpSession {
   readonly #cache: CachedRegistry;
   readonly #context: DriverContext;
   readonly #goMicro: boolean;
+  readonly #oldWire: boolean;
   readonly #server: PeerServer;
+  /** Where go-micro peers come, if that is another door. */
+  readonly #goServer: PeerServer | undefined;
+  readonly #security: Security;
+  readonly #own: () => OwnSide;
+  #acceptor: Acceptor | undefined;
   readonly #peers: Peers;
+  readonly #goPeers: GoPeers;
   readonly #directory: Directory;
-  readonly #receiver: Receiver;
+  readonly #subscriptions: ReceivingSubscriptions;
   readonly #network: PeerNetwork;
   readonly #registrations = new Set<Registration>();
   readonly #queueRecords: QueueRecords;
+  readonly #storage: Storage | undefined;
+  readonly #limits: OutboxLimits;
+  #report: BacklogReport | undefined;
 
-  constructor(registry: Registry, secret: Uint8Array | undefined, options: HttpOptions, context: DriverContext) {
+  constructor({ registry, security, options, context, storage }: SessionParts) {
     const { clock, options: common } = context;
     const onError = (error: BrokerError) => context.onError(error);
     const listen = parseAddress(options.address ?? "127.0.0.1:0");
     this.#registry = registry;
     this.#cache = cache(registry, { onError });
     this.#context = context;
-    this.#goMicro = (options.wire ?? (registry.sharedWithGoMicro ? "go-micro" : "tidings")) === "go-micro";
+    this.#security = security;
+    this.#storage = storage;
+    this.#limits = outboxLimits({ ...common, ...backlogOf(options) });
+    const isEncrypted = security.kind !== "none";
+    // go-micro's wire is neither encrypted nor proved: besides encryption it has to be asked for by name.
+    this.#goMicro =
+      (options.wire ?? (registry.sharedWithGoMicro && !isEncrypted ? "go-micro" : "tidings")) === "go-micro";
+    this.#oldWire = this.#goMicro && options.oldWire === true;
     this.outbox = new Outbox({
       clock,
-      ...outboxLimits({ ...common, ...backlogOf(options) }),
+      ...this.#limits,
       keepsUnwanted: true,
+      journal: storage?.journal,
       onGiveUp: (message) => context.onGiveUp(message),
     });
-    this.#peers = new Peers(secret, clock);
+    const limits = httpLimits(options.limits);
+    const refusals = new Refusals(clock, onError);
+    const refused = (why: string, from: string | undefined) => refusals.note(why, from);
+    this.#own = () => ({
+      terms: {
+        peerId: this.#peerId,
+        address: this.address,
+        maxMessageBytes: common.maxMessageBytes,
+        idleMs: limits.idleTimeoutMs,
+      },
+      secret: security.proofKey,
+      clock,
+      security,
+      handshakeTimeoutMs: limits.handshakeTimeoutMs,
+      refused,
+    });
+    const own = { queues: outboxQueues(this.outbox), deadLetters: outboxDeadLetters(this.outbox) };
+    this.#subscriptions = new ReceivingSubscriptions(clock);
+    this.#peers = new Peers({
+      own: this.#own,
+      outbox: this.outbox,
+      subscriptions: this.#subscriptions,
+      answer: answerCalls({ ...own, addQueue: (queue) => this.#directory.addQueue(queue) }),
+      onError,
+    });
+    this.#goPeers = new GoPeers(clock);
     this.#directory = new Directory({
       registry,
       cache: this.#cache,
       outbox: this.outbox,
       peers: this.#peers,
+      goPeers: this.#goPeers,
       clock,
       peerId: this.#peerId,
       goMicro: this.#goMicro,
+      oldWire: this.#oldWire,
       onError,
     });
-    this.#receiver = new Receiver(this.outbox, clock, common.acceptTimeoutMs);
-    const own = { queues: outboxQueues(this.outbox), deadLetters: outboxDeadLetters(this.outbox) };
-    this.#network = new PeerNetwork(this.#directory, this.#peers, context, own);
+    this.#network = new PeerNetwork(this.#directory, this.#peers);
     this.#queueRecords = new QueueRecords(registry, this.#directory, this.#network, onError);
     const admin = new HttpAdmin(this.#network, own, this.#directory, this.#queueRecords);
     this.queues = admin.queues;
     this.deadLetters = admin.deadLetters;
-    this.#server = new PeerServer(
-      {
-        listen,
-        advertise: options.advertise === undefined ? undefined : parseAddress(options.advertise),
-        secret,
-        acceptsGoMicro: this.#goMicro,
-        limits: httpLimits(options.limits),
-        maxBodyBytes: common.maxMessageBytes * ENVELOPE_FACTOR + ENVELOPE_BYTES,
-      },
-      {
-        message: (id, request, text, response) => this.#receiver.receive(id, request.headers, text, response),
-        call: (name, argument) => this.#network.answer(name, argument),
-      },
-    );
-    if (!isLoopback(listen.host)) warnOfWideBinding(context, formatAddress(listen));
+    const goReceiver = new GoReceiver(this.outbox, this.#subscriptions, common.acceptTimeoutMs);
+    const serverOptions = {
+      listen,
+      advertise: options.advertise === undefined ? undefined : parseAddress(options.advertise),
+      acceptsGoMicro: this.#goMicro && !isEncrypted,
+      limits,
+      maxBodyBytes: common.maxMessageBytes * ENVELOPE_FACTOR + ENVELOPE_BYTES,
+      security,
+      refused,
+    };
+    const message = (id: string, text: string, response: ServerResponse) => goReceiver.receive(id, text, response);
+    this.#server = new PeerServer(serverOptions, {
+      message,
+      upgrade: (request, socket, head) => this.#acceptor?.upgrade(request, socket, head),
+    });
+    if (this.#goMicro && isEncrypted) this.#goServer = goMicroServer(serverOptions, message);
   }
 
   get address(): string {
@@ -135,9 +211,40 @@ class Session implements HttpSession {
 
   async open(): Promise<void> {
     await this.#server.listen();
+    await this.#goServer?.listen();
+    this.#warn();
+    this.#acceptor = new Acceptor(this.#own(), (connection) => this.#peers.accept(connection));
     // Registered before looking: whoever subscribes at the same time sees this process, or is seen by it.
-    await this.#keep(peerRecord(this.#peerId, this.address));
+    const record = peerRecord(this.#peerId, this.address, this.#security.metadata);
+    const registration = await this.#keep(record);
     await this.#directory.open();
+    if (this.#storage === undefined) return;
+    await this.#restore(this.#storage.takeLegacy());
+    const { clock, onError } = this.#context;
+    this.#report = new BacklogReport({ registration, record, outbox: this.outbox, clock, onError });
+    await this.#report.start();
+    this.#storage.watch({
+      hasRoom: (messages, bytes) => hasRoom(this.outbox, this.#limits, messages, bytes),
+      take: (legacy) => {
+        this.#restore(legacy).catch((error: unknown) =>
+          this.#context.onError(wrapError(error, "ERR_REGISTRY", "Announcing a queue of the storage folder failed")),
+        );
+      },
+    });
+  }
+
+  /** Who lives is known by now, so that what is for others is given up. */
+  async #restore(legacy: Legacy): Promise<void> {
+    const { journal } = this.#storage ?? {};
+    if (journal === undefined) return;
+    const queues = restoreLegacy(legacy, {
+      outbox: this.outbox,
+      journal,
+      now: this.#context.clock.now(),
+      queueTtlMs: QUEUE_TTL_MS,
+      onGiveUp: (message) => this.#context.onGiveUp(message),
+    });
+    await Promise.all(queues.map((queue) => this.#queueRecords.create(queue)));
   }
 
   publish(publication: Publication): void {
@@ -148,19 +255,21 @@ class Session implements HttpSession {
     const { outbox } = this;
     const { pattern, queue } = request;
     const lane = laneOf(outbox, request);
-    const receiving = this.#receiver.add(request);
-    const member = new Member(request.id, request.prefetch, gatedCarrier(outbox, request, receiving.gate));
+    const receiving = this.#subscriptions.add(request);
+    const member = new Member(request.id, request.prefetch, ownCarrier(outbox, request, receiving.places));
     outbox.addMember(lane, member);
-    const record = subscriptionRecord(request, this.address, this.#peerId, this.#goMicro);
-    let registration: Registration | undefined;
+    const registrations: Registration[] = [];
     let stopped: Promise<void> | undefined;
     let closed = false;
     const stop = async () => {
       member.leaving = true;
-      receiving.gate.close();
+      this.#subscriptions.remove(receiving);
+      receiving.places.close();
+      this.#peers.withdraw(receiving);
       await Promise.all([
-        this.#network.tell("left", { nodeId: request.id }),
-        registration === undefined ? undefined : this.#drop(registration),
+        // Whoever comes later is not told of it at all.
+        this.#peers.agree([]),
+        ...registrations.map((registration) => this.#drop(registration)),
       ]);
     };
     const subscription: DriverSubscription = {
@@ -171,18 +280,26 @@ class Session implements HttpSession {
       close: async (disconnecting) => {
         if (closed) return;
         closed = true;
-        this.#receiver.remove(request.id);
         outbox.removeMember(member, false);
+        // What it gave back is in its place in line again before whoever comes next takes what is behind it.
+        if (!disconnecting) await this.#peers.tell();
         if (queue !== undefined) await this.#queueRecords.leave({ pattern, queue });
         if (lane.kind !== "broadcast") return;
+        // What is on disk is given up when it is clear that nobody comes for it: at the next start.
+        if (disconnecting && this.#storage !== undefined) return;
         const lost = outbox.removeLane(lane, disconnecting ? "its subscriber disconnected" : undefined);
         if (disconnecting) this.abandoned += lost.filter((message) => message.owner === this).length;
       },
     };
     try {
       if (queue !== undefined) await this.#queueRecords.join({ pattern, queue });
-      registration = await this.#keep(record);
-      await this.#network.tell("added", record);
+      // go-micro peers find it in the registry; Tidings peers are told.
+      for (const name of this.#goNames)
+        registrations.push(
+          await this.#keep({ ...subscriptionRecord(request, this.#goAddress, this.#peerId, true), name }),
+        );
+      this.#peers.announce(receiving);
+      await this.#network.agree();
     } catch (error) {
       await subscription.stop();
       await subscription.close(false);
@@ -193,15 +310,36 @@ class Session implements HttpSession {
 
   async close(): Promise<void> {
     this.#directory.close();
+    this.#report?.close();
     this.outbox.close();
     // Before anything is waited for: an answer that still came would set off retries, and with them timers.
-    this.#peers.close();
+    this.#goPeers.close();
+    this.#acceptor?.close();
     await Promise.all([
+      this.#peers.close(),
       ...[...this.#registrations].map((registration) => this.#drop(registration)),
       this.#queueRecords.close(),
     ]);
     this.#cache.close();
-    await this.#server.close();
+    await Promise.all([this.#server.close(), this.#goServer?.close(), this.#storage?.close()]);
+  }
+
+  /** The names under which go-micro peers look for its subscriptions. */
+  get #goNames(): readonly string[] {
+    if (!this.#goMicro) return [];
+    return this.#oldWire ? [SERVICE_NAMES.goMicro, SERVICE_NAMES.oldGoMicro] : [SERVICE_NAMES.goMicro];
+  }
+
+  /** Where go-micro peers reach this process. */
+  get #goAddress(): string {
+    return formatAddress((this.#goServer ?? this.#server).address);
+  }
+
+  #warn(): void {
+    const { listening } = this.#server;
+    const goMicro = this.#goServer === undefined ? undefined : formatAddress(this.#goServer.listening);
+    for (const warning of bindingWarnings({ listening, security: this.#security, goMicro }))
+      this.#context.logger.warn({ address: formatAddress(listening) }, warning);
   }
 
   async #keep(record: Parameters<Registry["register"]>[0]): Promise<Registration> {
@@ -234,9 +372,17 @@ function backlogOf({
   };
 }
 
-function warnOfWideBinding(context: DriverContext, address: string): void {
-  context.logger.warn(
-    { address },
-    `The HTTP broker listens on ${address}, beyond this host, and this version has neither encryption nor certificates: anybody who can reach it can read what is sent. Bind to 127.0.0.1, or to a network that you trust.`,
+/** The door of go-micro peers where the other one is encrypted: the same host, another port, and no encryption. */
+function goMicroServer(options: ServerOptions, message: ServerHandlers["message"]): PeerServer {
+  const { listen, advertise } = options;
+  return new PeerServer(
+    {
+      ...options,
+      listen: { host: listen.host, port: 0 },
+      advertise: advertise === undefined ? undefined : { host: advertise.host, port: 0 },
+      acceptsGoMicro: true,
+      security: { kind: "none", server: undefined },
+    },
+    { message, upgrade: (_request, socket) => refuseUpgrade(socket, 400, "there is no such protocol here") },
   );
 }

@@ -11,19 +11,18 @@ import type {
 import { BrokerError, wrapError } from "../../errors.ts";
 import { abortable, before } from "../../internal/wait.ts";
 import { natsCoreCapabilities } from "./capabilities.ts";
-import type { NatsClient } from "./client.ts";
 import { connected } from "./connected.ts";
 import { CoreSubscription } from "./core-subscription.ts";
+import { type CoreWire, tidingsCoreWire } from "./core-wire.ts";
+import { goMicroCoreWire } from "./go-micro-envelope.ts";
 import { Link } from "./link.ts";
-import { bytesBeyond, encodeHeader } from "./native-header.ts";
 import { type NatsCoreOptions, resolveNatsOptions } from "./options.ts";
-import { Names, queueName } from "./subjects.ts";
+import { Names } from "./subjects.ts";
 
 interface Session {
-  readonly client: NatsClient;
   readonly connection: NatsConnection;
   readonly link: Link;
-  readonly names: Names;
+  readonly wire: CoreWire;
   readonly context: DriverContext;
   /** What was sent, by the PING that follows it: the client forgets PINGs of a connection that it closes. */
   readonly unanswered: Set<readonly Publication[]>;
@@ -71,7 +70,9 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
         refused: () => {},
         closed: () => end(session, "restoring the connection was given up"),
       });
-      const session: Session = { client, connection, link, names, context, unanswered: new Set(), ended };
+      const goMicro = context.options.wire === "go-micro";
+      const wire = goMicro ? goMicroCoreWire : tidingsCoreWire(client, names);
+      const session: Session = { connection, link, wire, context, unanswered: new Set(), ended };
       return session;
     });
     const payload = this.#session.connection.info?.max_payload;
@@ -80,20 +81,19 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
   }
 
   publish(publications: readonly Publication[]): void {
-    const { client, connection, names, unanswered } = this.#open();
+    const { connection, wire, unanswered } = this.#open();
     const room = connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
     const written = publications.filter((publication) => {
-      const { topic, body } = publication;
-      const headers = encodeHeader(client, publication);
-      const bytes = bytesBeyond(room, publication, headers);
+      const { topic } = publication;
       try {
+        const { payload: data, headers, bytesBeyond: bytes } = wire.encode(publication, room);
         if (bytes !== undefined)
           throw new BrokerError(
             "ERR_MESSAGE_TOO_LARGE",
             `The message to ${topic} takes ${bytes} bytes on NATS, of ${room} that the server carries.`,
             { topic },
           );
-        connection.publish(names.core(topic, false), body, { headers });
+        connection.publish(wire.subject(topic, false), data, headers === undefined ? {} : { headers });
         return true;
       } catch (error) {
         publication.fail(
@@ -117,12 +117,11 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
   }
 
   async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {
-    const { connection, names, context, ended } = this.#open();
+    const { connection, wire, context, ended } = this.#open();
     const { pattern, queue } = request;
-    const taker = new CoreSubscription(request, names, context);
-    const subscription = connection.subscribe(names.core(pattern, true), {
-      // Prefixed with the pattern: two patterns with one queue name do not share.
-      ...(queue === undefined ? {} : { queue: queueName(pattern, queue) }),
+    const taker = new CoreSubscription(request, wire, context);
+    const subscription = connection.subscribe(wire.subject(pattern, true), {
+      ...(queue === undefined ? {} : { queue: wire.group(pattern, queue) }),
       callback: (error: Error | null, message: Msg) => {
         if (error === null) taker.take(message);
         else

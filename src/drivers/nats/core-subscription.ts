@@ -1,8 +1,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { DriverContext, SubscribeRequest } from "../../driver.ts";
 import { Deque } from "../../internal/deque.ts";
-import { decodeHeader } from "./native-header.ts";
-import type { Names } from "./subjects.ts";
+import type { CoreWire } from "./core-wire.ts";
 
 /** How many messages, and bytes of them, wait in the process for a slow handler; what comes then is dropped. */
 const BACKLOG_MESSAGES = 65_536;
@@ -11,7 +10,7 @@ const BACKLOG_BYTES = 64 * 1024 * 1024;
 /** What a subscription on core NATS has received: the server sends as fast as it can, and keeps nothing. */
 export class CoreSubscription {
   readonly #request: SubscribeRequest;
-  readonly #names: Names;
+  readonly #wire: CoreWire;
   readonly #context: DriverContext;
   readonly #backlog = new Deque<Msg>();
   #bytes = 0;
@@ -19,9 +18,9 @@ export class CoreSubscription {
   #stopped = false;
   #counter = 0;
 
-  constructor(request: SubscribeRequest, names: Names, context: DriverContext) {
+  constructor(request: SubscribeRequest, wire: CoreWire, context: DriverContext) {
     this.#request = request;
-    this.#names = names;
+    this.#wire = wire;
     this.#context = context;
   }
 
@@ -43,14 +42,16 @@ export class CoreSubscription {
 
   #deliver(message: Msg): void {
     if (this.#stopped) return this.#giveUp(message, "its subscription ended");
-    const { id, key, header, broken } = decodeHeader(message);
+    const topic = this.#wire.topic(message.subject, this.#request.pattern);
+    if (topic === undefined) return;
+    const { id, key, header, body, broken } = this.#wire.decode(message);
     this.#unsettled += 1;
     this.#request.deliver({
-      topic: this.#topic(message),
+      topic,
       id: id ?? this.#ownId(),
       key,
       header,
-      body: message.data,
+      body,
       attempt: 1,
       firstFailureAt: undefined,
       ...(broken === undefined ? {} : { broken }),
@@ -60,20 +61,23 @@ export class CoreSubscription {
 
   #settled(): void {
     this.#unsettled -= 1;
-    if (this.#stopped || this.#unsettled >= this.#request.prefetch) return;
-    const next = this.#backlog.shift();
-    if (next === undefined) return;
-    this.#bytes -= next.data.byteLength;
-    this.#deliver(next);
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    while (!this.#stopped && this.#unsettled < this.#request.prefetch) {
+      const next = this.#backlog.shift();
+      if (next === undefined) return;
+      this.#bytes -= next.data.byteLength;
+      this.#deliver(next);
+    }
   }
 
   #giveUp(message: Msg, reason: string): void {
-    const id = decodeHeader(message).id ?? this.#ownId();
-    this.#context.onGiveUp({ topic: this.#topic(message), id, queue: this.#request.queue, reason });
-  }
-
-  #topic(message: Msg): string {
-    return this.#names.parseCore(message.subject);
+    const topic = this.#wire.topic(message.subject, this.#request.pattern);
+    if (topic === undefined) return;
+    const id = this.#wire.decode(message).id ?? this.#ownId();
+    this.#context.onGiveUp({ topic, id, queue: this.#request.queue, reason });
   }
 
   /** The id of a message that was published without one. */

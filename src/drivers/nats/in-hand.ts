@@ -11,7 +11,9 @@ const NAK_NOBODY_MS = 3_000;
 
 /** A delivery that the server waits for. */
 export interface Held extends DeliveryInfo {
-  readonly reply: string;
+  /** Of its latest delivery, as is `reply`. */
+  delivered: number;
+  reply: string;
   /** When the server last heard of it. */
   heardAt: number;
 }
@@ -47,7 +49,14 @@ export class InHand {
 
   /** Takes a delivery; `undefined` where its message is in hand already, delivered again after a lost connection. */
   take(info: DeliveryInfo, reply: string): Held | undefined {
-    if (this.#held.has(info.sequence)) return undefined;
+    const known = this.#held.get(info.sequence);
+    if (known !== undefined) {
+      // Else what is remembered of it would leave out a delivery, which would count as an attempt of a process that died.
+      // Servers before 2.10 give some deliveries the number of the one before.
+      known.delivered = Math.max(info.delivered, known.delivered + 1);
+      known.reply = reply;
+      return undefined;
+    }
     const held: Held = { ...info, reply, heardAt: this.#host.clock.now() };
     this.#held.set(info.sequence, held);
     this.unsettled += 1;

@@ -192,12 +192,8 @@ function parseServer(text: string): Server {
 function refuse(options: BrokerOptions, core: boolean): void {
   const driver = core ? "nats+core" : "nats";
   const unsupported = (message: string) => new BrokerError("ERR_UNSUPPORTED", message, { driver });
-  if (options.wire === "go-micro")
-    throw unsupported(
-      core
-        ? 'This version has no wire "go-micro" on nats+core.'
-        : 'JetStream has no wire "go-micro": go-micro speaks core NATS, which is nats+core://.',
-    );
+  if (options.wire === "go-micro" && !core)
+    throw unsupported('JetStream has no wire "go-micro": go-micro speaks core NATS, which is nats+core://.');
   const asked = (["storage", "secret", "backlogMessages", "backlogBytes", "backlogAgeMs"] as const).filter(
     (name) => options[name] !== undefined,
   );

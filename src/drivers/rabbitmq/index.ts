@@ -26,6 +26,7 @@ import type {
 import { BrokerError } from "../../errors.ts";
 import { RabbitmqBroker } from "./broker.ts";
 import { loadClient } from "./client.ts";
+import { GoMicroBroker, goMicroCapabilities } from "./go-micro-broker.ts";
 import { LADDER_MS } from "./ladder.ts";
 import { checkRabbitmqOptions, type RabbitmqOptions, settingsOf } from "./options.ts";
 
@@ -59,12 +60,15 @@ export function open(url: string, _options: BrokerOptions): Driver {
 
 class RabbitmqDriver implements Driver<ChannelModel> {
   readonly name = "rabbitmq";
-  readonly capabilities = rabbitmqCapabilities;
   readonly #options: RabbitmqOptions;
-  #broker: RabbitmqBroker | undefined;
+  #broker: RabbitmqBroker | GoMicroBroker | undefined;
 
   constructor(options: RabbitmqOptions) {
     this.#options = options;
+  }
+
+  get capabilities(): Capabilities {
+    return this.#broker instanceof GoMicroBroker ? goMicroCapabilities : rabbitmqCapabilities;
   }
 
   get address(): string {
@@ -83,16 +87,17 @@ class RabbitmqDriver implements Driver<ChannelModel> {
   }
 
   get queues(): QueueAdmin {
-    return this.#connected().queues;
+    return this.#connected().queues ?? kept("queues");
   }
 
   get deadLetters(): DeadLetterAdmin {
-    return this.#connected().deadLetters;
+    return this.#connected().deadLetters ?? kept("dead letters");
   }
 
   async connect(context: DriverContext, signal: AbortSignal): Promise<void> {
     const settings = settingsOf(this.#options, context.options);
-    const broker = new RabbitmqBroker(await loadClient(), settings, context);
+    const Kind = context.options.wire === "go-micro" ? GoMicroBroker : RabbitmqBroker;
+    const broker = new Kind(await loadClient(), settings, context);
     await broker.connect(signal);
     this.#broker = broker;
   }
@@ -112,9 +117,13 @@ class RabbitmqDriver implements Driver<ChannelModel> {
     await broker?.disconnect(deadlineAt);
   }
 
-  #connected(): RabbitmqBroker {
+  #connected(): RabbitmqBroker | GoMicroBroker {
     if (this.#broker === undefined)
       throw new BrokerError("ERR_NOT_CONNECTED", "The RabbitMQ broker is not connected.", { driver: this.name });
     return this.#broker;
   }
+}
+
+function kept(what: string): never {
+  throw new BrokerError("ERR_UNSUPPORTED", `RabbitMQ keeps no ${what} with wire "go-micro".`, { driver: "rabbitmq" });
 }

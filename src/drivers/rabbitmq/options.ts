@@ -138,7 +138,6 @@ function refuseForeign(options: BrokerOptions): void {
     options.secure === true && "secure",
     options.registry !== undefined && "registry",
     options.registryAddress !== undefined && "registryAddress",
-    options.wire === "go-micro" && 'wire "go-micro"',
     options.backlogMessages !== undefined && "backlogMessages",
     options.backlogBytes !== undefined && "backlogBytes",
     options.backlogAgeMs !== undefined && "backlogAgeMs",

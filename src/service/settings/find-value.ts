@@ -1,8 +1,8 @@
 import { BrokerError } from "../../errors.ts";
 import { holdsCredentials } from "../../internal/masked.ts";
+import { secretFrom } from "../../secret-from.ts";
 import type { Ranked } from "./broker-target.ts";
 import type { GivenFlags } from "./parse-flags.ts";
-import { secretFrom } from "./secret.ts";
 import { type Environment, invalidValue, type Setting } from "./setting.ts";
 import { SETTINGS, type SettingKey, type SettingValues } from "./table.ts";
 

@@ -5,8 +5,8 @@ const HEAD = "Settings. Flags win over TIDINGS_* variables, and those over go-mi
 
 /** The help that `--help` of a service prints: every flag with its variables. Ends with a line break. */
 export function settingsHelp(): string {
-  const settings = SETTING_KEYS.map((key): Setting<unknown> => SETTINGS[key]).filter(({ planned }) => planned !== true);
-  const rows = settings.flatMap((setting) => {
+  const rows = SETTING_KEYS.flatMap((key) => {
+    const setting: Setting<unknown> = SETTINGS[key];
     const { flag, placeholder, help } = setting;
     const first = flag === undefined ? `${placeholder} (environment only)` : `${flag} <${placeholder}>`;
     return [

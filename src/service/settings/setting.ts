@@ -25,8 +25,6 @@ export interface Setting<Value> {
   readonly repeatable?: boolean;
   /** `"broker"`: the command line has it too. */
   readonly of: "broker" | "service";
-  /** No broker of this version has it: it is read, so that it is refused with `ERR_UNSUPPORTED`, and left out of help. */
-  readonly planned?: boolean;
   readonly parser: Parser<Value>;
 }
 

@@ -5,13 +5,13 @@ import { SETTING_KEYS, SETTINGS } from "./table.ts";
 export function settingsTable(): string {
   const rows = SETTING_KEYS.map((key) => {
     const setting: Setting<unknown> = SETTINGS[key];
-    const { flag, micro, placeholder, parser, help, planned } = setting;
+    const { flag, micro, placeholder, parser, help } = setting;
     const own = variablesOf(setting).filter((variable) => variable !== micro?.variable);
     return [
       flag === undefined ? "none" : code(`${flag} <${placeholder}>`),
       own.map(code).join(", "),
       micro === undefined ? "" : code(micro.variable) + (micro.parser === undefined ? "" : ", in seconds"),
-      planned === true ? `${help}; not in this version: \`ERR_UNSUPPORTED\`` : help,
+      help,
       parser.allowed,
     ];
   });

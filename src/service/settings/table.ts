@@ -48,13 +48,13 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
     placeholder: "name",
     help: "where peers and services are found (default: local)",
     // The names that registries/by-name.ts knows; a test holds the two together.
-    parser: oneOfNow(["local", "memory"], ["mdns", "nats", "etcd", "consul"]),
+    parser: oneOfNow(["local", "memory", "mdns"], ["nats", "etcd", "consul"]),
   }),
   registryAddress: setting("registry-address", {
     of: "broker",
     micro: { variable: "MICRO_REGISTRY_ADDRESS" },
     placeholder: "address",
-    help: "its address; of local, its folder",
+    help: "its address; of local, its folder; of mdns, addresses of interfaces",
     parser: text("an address, or of the registry local a folder"),
   }),
   wire: setting("wire", {
@@ -65,7 +65,6 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
   }),
   storage: setting("storage", {
     of: "broker",
-    planned: true,
     placeholder: "folder",
     help: "a folder that keeps the outbox on disk (default: it is in memory)",
     parser: text("a folder"),
@@ -76,7 +75,6 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
     variable: "TIDINGS_SECRET",
     fileVariable: "TIDINGS_SECRET_FILE",
     of: "broker",
-    planned: true,
     placeholder: "secret",
     help: "a secret that all peers share, or the file that holds it",
     parser: text("a secret"),

@@ -7,7 +7,9 @@ import { runConformanceWorker } from "../../../dist/testing/index.js";
 
 await runConformanceWorker(async (options) => {
   const registry = local({ folder: process.env.TIDINGS_TEST_REGISTRY_FOLDER });
-  const broker = createBroker(http({ address: "127.0.0.1:0", registry }), options);
+  const storage = process.env.TIDINGS_TEST_STORAGE_FOLDER;
+  const own = { address: "127.0.0.1:0", registry, ...(storage === undefined ? {} : { storage }) };
+  const broker = createBroker(http(own), options);
   await broker.connect();
   return broker;
 });

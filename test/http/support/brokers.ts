@@ -6,7 +6,7 @@ import type { Broker } from "../../../src/broker.ts";
 import { createBroker } from "../../../src/create-broker.ts";
 import type { BrokerOptions, GivenUp } from "../../../src/driver.ts";
 import { type HttpOptions, http } from "../../../src/drivers/http/index.ts";
-import { SERVICE_NAMES } from "../../../src/drivers/http/wire.ts";
+import { SERVICE_NAMES } from "../../../src/drivers/http/service-names.ts";
 import type { BrokerError } from "../../../src/errors.ts";
 import { local } from "../../../src/registries/local/index.ts";
 import type { Node, Registry } from "../../../src/registry.ts";
@@ -55,16 +55,16 @@ export async function openBroker(
   return { broker, errors, givenUp };
 }
 
-/** The subscription nodes that the registry names. */
-export async function subscriptionNodes(registry: Registry, service: string = SERVICE_NAMES.tidings): Promise<Node[]> {
-  return (await registry.getService(service)).flatMap(({ nodes }) => nodes);
+/** The subscription nodes that go-micro peers find in the registry, under the name that they look for. */
+export async function subscriptionNodes(registry: Registry, name: string = SERVICE_NAMES.goMicro): Promise<Node[]> {
+  return (await registry.getService(name)).flatMap(({ nodes }) => nodes);
 }
 
-/** Waits until the registry names exactly one subscription, and returns its node. */
-export async function theNode(registry: Registry, service: string = SERVICE_NAMES.tidings): Promise<Node> {
+/** Waits until the registry names exactly one subscription for go-micro peers, and returns its node. */
+export async function theNode(registry: Registry, name?: string): Promise<Node> {
   const nodes = await until(
     async () => {
-      const found = await subscriptionNodes(registry, service);
+      const found = await subscriptionNodes(registry, name);
       return found.length === 1 ? found : undefined;
     },
     { what: "the registry named one subscription" },

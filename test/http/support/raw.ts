@@ -1,8 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { newChallenge, proofOf } from "../../../src/drivers/http/handshake.ts";
 import { parseAddress } from "../../../src/drivers/http/options.ts";
-import { WIRE_HEADERS, WIRE_PATHS } from "../../../src/drivers/http/wire.ts";
 import { until } from "../../../src/testing/conformance/until.ts";
 
 /** An answer as it came over the socket. */
@@ -104,16 +102,6 @@ export class RawConnection {
     return outcome === "closed" ? undefined : outcome;
   }
 
-  /** Says hello and proves the secret, as a Tidings peer does. Returns what was proved, for those who try it again. */
-  async prove(secret: Uint8Array, dialled: string = this.address): Promise<{ proof: string; status: number }> {
-    const clientChallenge = newChallenge();
-    const hello = await this.ask({ path: WIRE_PATHS.hello, headers: { [WIRE_HEADERS.challenge]: clientChallenge } });
-    const serverChallenge = hello.headers[WIRE_HEADERS.challenge] ?? "";
-    const proof = proofOf(secret, "client", { address: dialled, clientChallenge, serverChallenge });
-    const proved = await this.ask({ path: WIRE_PATHS.prove, headers: { [WIRE_HEADERS.proof]: proof } });
-    return { proof, status: proved.status };
-  }
-
   #take(): RawAnswer | undefined {
     const end = this.#received.indexOf("\r\n\r\n");
     if (end === -1) return undefined;
@@ -134,10 +122,7 @@ export class RawConnection {
 }
 
 /** The bytes of a request. */
-export function rawRequest(
-  address: string,
-  { method = "POST", path = "/", headers = {}, body = "" }: RawRequest,
-): Buffer {
+function rawRequest(address: string, { method = "POST", path = "/", headers = {}, body = "" }: RawRequest): Buffer {
   const all: Record<string, string> = { Host: address, "Content-Length": String(Buffer.byteLength(body)), ...headers };
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.concat([Buffer.from(`${method} ${path} HTTP/1.1\r\n${head.join("")}\r\n`), Buffer.from(body)]);

@@ -16,16 +16,20 @@ export interface TcpProxy {
   target: string;
   /** Breaks every connection, on both sides. Returns how many there were. */
   cut(): number;
-  /** Breaks the connection of each of the next `count` answers of this status, in place of passing them on. */
-  swallow(status: number, count: number): void;
-  /** How many answers are still to be swallowed. */
-  readonly toSwallow: number;
+  /** Breaks the connection at the next piece of bytes from the broker that holds a frame of this type, in place of passing it on. */
+  swallow(type: number): void;
+  /** Whether such a piece is still to come. */
+  readonly swallowing: boolean;
 }
 
 /** Opens a proxy; it is closed when the test ends. */
 async function tcpProxy(): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
-  const state = { target: "", accepted: 0, swallowed: "", toSwallow: 0 };
+  const state: { target: string; accepted: number; swallowed: number | undefined } = {
+    target: "",
+    accepted: 0,
+    swallowed: undefined,
+  };
   const server = createServer((near) => {
     state.accepted += 1;
     const [host = "", port = ""] = state.target.split(":");
@@ -40,8 +44,8 @@ async function tcpProxy(): Promise<TcpProxy> {
     for (const socket of pair) socket.on("error", close).on("close", close).setNoDelay(true);
     near.pipe(far);
     far.on("data", (chunk: Buffer) => {
-      if (state.toSwallow > 0 && chunk.includes(state.swallowed)) {
-        state.toSwallow -= 1;
+      if (state.swallowed !== undefined && typesIn(chunk).includes(state.swallowed)) {
+        state.swallowed = undefined;
         near.resetAndDestroy();
         far.resetAndDestroy();
       } else near.write(chunk);
@@ -80,14 +84,20 @@ async function tcpProxy(): Promise<TcpProxy> {
       state.target = address;
     },
     cut,
-    swallow(status, count) {
-      state.swallowed = `HTTP/1.1 ${status} `;
-      state.toSwallow = count;
+    swallow(type) {
+      state.swallowed = type;
     },
-    get toSwallow() {
-      return state.toSwallow;
+    get swallowing() {
+      return state.swallowed !== undefined;
     },
   };
+}
+
+/** The types of the frames in a piece that begins with one, as a side's writes do. */
+function typesIn(chunk: Buffer): number[] {
+  const types: number[] = [];
+  for (let at = 0; at + 5 <= chunk.length; at += 4 + chunk.readUInt32LE(at)) types.push(chunk[at + 4] as number);
+  return types;
 }
 
 /** How often another port is tried when somebody took the one that was free a moment ago. */

@@ -6,19 +6,23 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** Paths of PEM files for tests with TLS: an authority, and what it signed for a server on loopback and for a client. */
+/** Paths of PEM files for tests with TLS: an authority, and what it signed for a server on loopback, for a client and for what is both. */
 export interface TestCertificates {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
   readonly clientCertFile: string;
   readonly clientKeyFile: string;
+  readonly peerCertFile: string;
+  readonly peerKeyFile: string;
   /** Removes the files. */
   remove(): Promise<void>;
 }
 
 const SERVER = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n";
 const CLIENT = "extendedKeyUsage=clientAuth\n";
+const PEER =
+  "subjectAltName=DNS:localhost,DNS:peer.tidings.example,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n";
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
 /** Makes certificates with `openssl`, valid for a day, in a temporary folder. */
@@ -56,12 +60,15 @@ export async function testCertificates(): Promise<TestCertificates> {
   );
   await sign("server", SERVER);
   await sign("client", CLIENT);
+  await sign("peer", PEER);
   return {
     caFile: file("ca.pem"),
     certFile: file("server.pem"),
     keyFile: file("server.key"),
     clientCertFile: file("client.pem"),
     clientKeyFile: file("client.key"),
+    peerCertFile: file("peer.pem"),
+    peerKeyFile: file("peer.key"),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

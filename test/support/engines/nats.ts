@@ -6,7 +6,7 @@ import { until } from "../../../src/testing/index.ts";
 import { cutByKernel } from "./cut-by-kernel.ts";
 import type { Engine } from "./engine.ts";
 import { type EngineProcess, engineProcess } from "./engine-process.ts";
-import { engineProgramPath } from "./find-engine.ts";
+import { engineProgramPath } from "./engine-programs.ts";
 import { freePort } from "./free-port.ts";
 import { type Guardian, guard } from "./guardian.ts";
 import { type NatsCredentials, probeNats } from "./nats-probe.ts";

@@ -8,8 +8,7 @@ describe("settingsHelp", () => {
 
   test("has each flag with its variables", () => {
     for (const key of SETTING_KEYS) {
-      const { flag, help, planned } = SETTINGS[key];
-      if (planned === true) continue;
+      const { flag, help } = SETTINGS[key];
       const at = lines.findIndex((line) => line.startsWith(`  ${flag ?? "secret"} `));
       expect(lines[at]).toContain(help);
       for (const variable of variablesOf(SETTINGS[key])) expect(lines[at + 1]).toContain(variable);
@@ -19,7 +18,7 @@ describe("settingsHelp", () => {
   });
 
   test("leaves out what no broker of this version has", () => {
-    expect(settingsHelp()).not.toMatch(/--storage|TIDINGS_SECRET|mdns|etcd|consul/);
+    expect(settingsHelp()).not.toMatch(/etcd|consul/);
   });
 
   test("is aligned, and fits 110 columns", () => {

@@ -89,7 +89,7 @@ describe("resolveSettings", () => {
     ["--broker", "pigeon", /^--broker takes a broker's name \(http, memory, .*\) or a URL .*, not "pigeon"\.$/],
     ["TIDINGS_BROKER", "pigeon://h", /^TIDINGS_BROKER takes .* not "pigeon:\/\/h"\.$/],
     ["MICRO_BROKER_ADDRESS", "a:1,b:2", /^MICRO_BROKER_ADDRESS takes host:port, .* not "a:1,b:2"\.$/],
-    ["--registry", "pigeon", /^--registry takes local or memory, not "pigeon"\.$/],
+    ["--registry", "pigeon", /^--registry takes local, memory or mdns, not "pigeon"\.$/],
     ["TIDINGS_WIRE", "morse", /^TIDINGS_WIRE takes tidings or go-micro, not "morse"\.$/],
     ["--server-metadata", "a=1,b", /^--server-metadata takes pairs .* not "a=1,b"\.$/],
     ["MICRO_SERVER_METADATA", "=1", /^MICRO_SERVER_METADATA takes pairs .* not "=1"\.$/],

@@ -1,0 +1,113 @@
+// Storage: how fast publishes are stored, beside what the store itself does with the same bodies in the same groups.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ClassicLevel } from "classic-level";
+import { createBroker } from "tidings";
+import { spread } from "./report.mjs";
+import { BODY_BYTES, perSecond } from "./workload.mjs";
+
+/** Publishes that are under way at once, and records of a group. */
+const IN_FLIGHT = 64;
+
+/** Bytes of a record's key, as the broker's have. */
+const KEY_BYTES = 9;
+
+/** Figures of all rounds, by size: messages a second that are stored, stored and handled, and appended by the store alone. None where others are asked for. */
+export async function measureStorage({ rounds, ms, only }) {
+  if (only !== undefined && !only.includes("storage")) return [];
+  const results = [];
+  for (const bodyBytes of BODY_BYTES) {
+    const figures = { stored: [], handled: [], store: [] };
+    // Round 0 warms up and is not counted.
+    for (let round = 0; round <= rounds; round += 1) {
+      process.stderr.write(`${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: storage, ${bodyBytes} bytes\n`);
+      const stored = await perSecond((count) => publishing(bodyBytes, count, false), ms);
+      const handled = await perSecond((count) => publishing(bodyBytes, count, true), ms);
+      const store = await perSecond((count) => appending(bodyBytes, count), ms);
+      if (round === 0) continue;
+      figures.stored.push(stored);
+      figures.handled.push(handled);
+      figures.store.push(store);
+    }
+    const ratio = (values) => spread(values.map((value, index) => value / figures.store[index]));
+    results.push({
+      bodyBytes,
+      storedPerSecond: spread(figures.stored),
+      handledPerSecond: spread(figures.handled),
+      storePerSecond: spread(figures.store),
+      storedRatio: ratio(figures.stored),
+      handledRatio: ratio(figures.handled),
+    });
+  }
+  return results;
+}
+
+/** Resolves with the milliseconds that it took. What comes while a group is written is the next, so that groups have that size. */
+async function publishing(bodyBytes, count, withMember) {
+  const folder = mkdtempSync(join(tmpdir(), "tidings-bench-storage-"));
+  const broker = createBroker("http://127.0.0.1:0", { storage: folder, backlogMessages: count + 1 });
+  try {
+    await broker.connect();
+    let handled = 0;
+    let done = () => {};
+    const all = new Promise((resolve) => {
+      done = resolve;
+    });
+    const handle = () => {
+      handled += 1;
+      if (handled === count) done();
+    };
+    if (withMember) await broker.subscribe("bench", handle, { queue: "bench", concurrency: IN_FLIGHT });
+    else await broker.createQueue("bench", "bench");
+    let left = count;
+    const sender = async () => {
+      for (; left > 0; ) {
+        left -= 1;
+        await broker.publish("bench", { body: Buffer.alloc(bodyBytes) });
+      }
+    };
+    const startedAt = performance.now();
+    await Promise.all([withMember && all, ...Array.from({ length: Math.min(IN_FLIGHT, count) }, sender)]);
+    const tookMs = performance.now() - startedAt;
+    await broker.queues.remove("bench", "bench");
+    return tookMs;
+  } finally {
+    await broker.disconnect();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Resolves with the milliseconds that it took: one record a message, synced in groups of the same size, with the options that the broker uses. */
+async function appending(bodyBytes, count) {
+  const folder = mkdtempSync(join(tmpdir(), "tidings-bench-store-"));
+  const database = new ClassicLevel(folder, { keyEncoding: "buffer", valueEncoding: "buffer", compression: false });
+  try {
+    await database.open();
+    const startedAt = performance.now();
+    for (let first = 0; first < count; first += IN_FLIGHT) {
+      const group = database.batch();
+      for (let n = first; n < Math.min(count, first + IN_FLIGHT); n += 1) {
+        const key = Buffer.alloc(KEY_BYTES);
+        key.writeUInt32BE(n, 1);
+        group.put(key, Buffer.alloc(bodyBytes));
+      }
+      await group.write({ sync: true });
+    }
+    return performance.now() - startedAt;
+  } finally {
+    await database.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The results as lines. */
+export function storageLines(results) {
+  const whole = ({ median, min, max }) => `${Math.round(median)} (${Math.round(min)}-${Math.round(max)})`;
+  const fine = ({ median, min, max }) => `${median.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})`;
+  return results.map(
+    (one) =>
+      `storage ${one.bodyBytes} B: stored ${whole(one.storedPerSecond)}/s, ${fine(one.storedRatio)} of the store alone at ` +
+      `${whole(one.storePerSecond)}/s in groups of ${IN_FLIGHT}; stored and handled ${whole(one.handledPerSecond)}/s, ${fine(one.handledRatio)}`,
+  );
+}

@@ -1,0 +1,94 @@
+import type { Clock, Timer } from "../../internal/clock.ts";
+import { GoLink, type GoRequest } from "./go-link.ts";
+
+/** Connections that were idle this long are closed, before the other side's own limit does it, in milliseconds. */
+const IDLE_MS = 30_000;
+
+/** The connections to one go-micro peer. Each message in flight needs one: HTTP/1.1 answers in order. */
+export class GoPeer {
+  readonly address: string;
+  readonly #clock: Clock;
+  readonly #idle: { readonly link: GoLink; readonly since: number }[] = [];
+  readonly #busy = new Set<GoLink>();
+  #sweep: Timer | undefined;
+  #closed = false;
+
+  constructor(address: string, clock: Clock) {
+    this.address = address;
+    this.#clock = clock;
+  }
+
+  /** Whether this side has disconnected: nothing is sent any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Sends a request on a free connection, or a new one. */
+  async send(request: GoRequest): Promise<void> {
+    if (this.#closed) throw new Error("the broker is disconnected");
+    const link = this.#takeIdle() ?? new GoLink(this.address);
+    this.#busy.add(link);
+    try {
+      await link.send(request);
+    } finally {
+      this.#busy.delete(link);
+      this.#park(link);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
+    for (const { link } of this.#idle.splice(0)) link.close();
+    for (const link of this.#busy) link.close();
+  }
+
+  /** A connection that nobody uses and that still stands; the latest first. */
+  #takeIdle(): GoLink | undefined {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop())
+      if (idle.link.usable) return idle.link;
+    return undefined;
+  }
+
+  #park(link: GoLink): void {
+    if (this.#closed) link.close();
+    if (!link.usable) return;
+    this.#idle.push({ link, since: this.#clock.now() });
+    this.#sweep ??= this.#clock.after(IDLE_MS, () => this.#closeIdle());
+  }
+
+  #closeIdle(): void {
+    this.#sweep = undefined;
+    const oldest = this.#clock.now() - IDLE_MS;
+    while (this.#idle[0] !== undefined && this.#idle[0].since <= oldest) this.#idle.shift()?.link.close();
+    if (this.#idle.length > 0) this.#sweep = this.#clock.after(IDLE_MS, () => this.#closeIdle());
+  }
+}
+
+/** The go-micro peers of a broker, by address. */
+export class GoPeers {
+  readonly #clock: Clock;
+  readonly #known = new Map<string, GoPeer>();
+  #closed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  at(address: string): GoPeer {
+    let peer = this.#known.get(address);
+    if (peer === undefined) {
+      peer = new GoPeer(address, this.#clock);
+      this.#known.set(address, peer);
+      if (this.#closed) peer.close();
+    }
+    return peer;
+  }
+
+  /** Closes every connection; whoever still sends is refused. */
+  close(): void {
+    this.#closed = true;
+    for (const peer of this.#known.values()) peer.close();
+  }
+}

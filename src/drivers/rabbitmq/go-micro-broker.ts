@@ -1,0 +1,124 @@
+import type { ChannelModel, ConfirmChannel } from "amqplib";
+import type { Capabilities } from "../../capabilities.ts";
+import type { DriverContext, DriverSubscription, Publication, SubscribeRequest } from "../../driver.ts";
+import { BrokerError, wrapError } from "../../errors.ts";
+import { before } from "../../internal/wait.ts";
+import type { Client } from "./client.ts";
+import { GoMicroSubscription } from "./go-micro-subscription.ts";
+import { declareExchange, GO_MICRO_EXCHANGE } from "./go-micro-topology.ts";
+import { Link } from "./link.ts";
+import type { Settings } from "./options.ts";
+import { Session } from "./session.ts";
+
+/** One try to connect may take this long, in milliseconds. */
+const OPEN_TIMEOUT_MS = 10_000;
+
+/** How much longer than its deadline a disconnect may take to close in good order, in milliseconds. */
+const CLOSE_GRACE_MS = 1_000;
+
+/** What RabbitMQ promises as go-micro uses it: its queues are gone with their last consumer. */
+export const goMicroCapabilities: Capabilities = Object.freeze({
+  guarantee: "at-most-once",
+  durable: false,
+  processes: true,
+  mandatory: false,
+  standingQueues: false,
+  deadLetters: false,
+  deadLetterMove: "publish",
+  ordered: true,
+  keyAffinity: false,
+  retryDelaysMs: "any",
+  maxMessageBytes: null,
+});
+
+/** A connected driver with `wire: "go-micro"`, over any number of connections. */
+export class GoMicroBroker {
+  readonly capabilities: Capabilities = goMicroCapabilities;
+  readonly queues = undefined;
+  readonly deadLetters = undefined;
+  readonly address: string;
+  readonly #context: DriverContext;
+  readonly #link: Link;
+  readonly #subscriptions = new Set<GoMicroSubscription>();
+  #channel: ConfirmChannel | undefined;
+
+  constructor(client: Client, settings: Settings, context: DriverContext) {
+    this.address = settings.address;
+    this.#context = context;
+    const timeoutMs = Math.min(OPEN_TIMEOUT_MS, context.options.connectTimeoutMs);
+    this.#link = new Link(
+      {
+        open: () => Session.open(client, settings, timeoutMs),
+        restore: async (session) => {
+          await declareExchange(session);
+          this.#channel = await session.confirmChannel();
+          await Promise.all([...this.#subscriptions].map((subscription) => subscription.attach(session)));
+        },
+        lost: () => {
+          this.#channel = undefined;
+        },
+        ended: () => {
+          this.#channel = undefined;
+        },
+      },
+      context,
+    );
+  }
+
+  /** The client's connection. */
+  get native(): ChannelModel {
+    const { session } = this.#link;
+    if (session !== undefined) return session.model;
+    throw new BrokerError("ERR_NOT_CONNECTED", "The connection to RabbitMQ is being restored.", { driver: "rabbitmq" });
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    await this.#link.start(signal);
+  }
+
+  publish(publication: Publication): void {
+    const { topic, header, body } = publication;
+    const fail = (error: unknown) => {
+      const message = `The message to ${topic} could not be sent`;
+      publication.fail(wrapError(error, "ERR_CONNECTION_LOST", message, { driver: "rabbitmq", topic }));
+    };
+    try {
+      if (this.#channel === undefined) throw new Error("the connection is being restored");
+      const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+      this.#channel.publish(GO_MICRO_EXCHANGE, topic, content, { headers: { ...header } }, (error: unknown) => {
+        if (error === null || error === undefined) publication.confirm("sent");
+        else fail(error);
+      });
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {
+    const subscription = new GoMicroSubscription(request, this.#context);
+    const session = await this.#link.up();
+    try {
+      await subscription.attach(session);
+    } catch (error) {
+      throw wrapError(error, "ERR_CONNECTION_LOST", `Subscribing to ${request.pattern} failed`, { driver: "rabbitmq" });
+    }
+    this.#subscriptions.add(subscription);
+    return {
+      stop: () => subscription.stop(),
+      close: async () => {
+        this.#subscriptions.delete(subscription);
+        await subscription.close();
+      },
+    };
+  }
+
+  async disconnect(deadlineAt: number): Promise<void> {
+    const session = this.#link.stop();
+    const { clock } = this.#context;
+    const confirmed = this.#channel?.waitForConfirms().catch(() => {
+      // Each publisher has been told.
+    });
+    if (session !== undefined && confirmed !== undefined) await before(clock, deadlineAt, confirmed);
+    await session?.close(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS));
+  }
+}

@@ -1,0 +1,60 @@
+import type { Entry } from "./entry.ts";
+import type { Lane } from "./lane.ts";
+
+/** Hands over what is in line to the members of its lane, as far as they have room. */
+export class Handover {
+  readonly #accept: (entry: Entry) => void;
+  #holds = 0;
+  #putOff: Lane[] = [];
+
+  /** @param accept a member has taken what it was offered at once. */
+  constructor(accept: (entry: Entry) => void) {
+    this.#accept = accept;
+  }
+
+  /** Nothing is handed over until `release`. May be nested. */
+  hold(): void {
+    this.#holds += 1;
+  }
+
+  /** Hands over what `hold` put off. */
+  release(): void {
+    this.#holds -= 1;
+    if (this.#holds > 0 || this.#putOff.length === 0) return;
+    const lanes = this.#putOff;
+    this.#putOff = [];
+    for (const lane of lanes) {
+      lane.putOff = false;
+      this.dispatch(lane);
+    }
+  }
+
+  /** Hands over what is in line, as far as there is room. */
+  dispatch(lane: Lane): void {
+    // Offering may settle at once, and so come back here; the loop that runs already then goes on.
+    if (lane.dispatching || lane.putOff) return;
+    if (this.#holds > 0) {
+      lane.putOff = true;
+      this.#putOff.push(lane);
+      return;
+    }
+    lane.dispatching = true;
+    while (lane.due.size > 0 || lane.ready.size > 0) {
+      const member = lane.pick();
+      if (member === undefined) {
+        if (lane.members.length === 1) lane.members[0]?.carrier.starve?.();
+        break;
+      }
+      const entry = lane.next() as Entry;
+      const { carrier } = member;
+      entry.state = "offered";
+      entry.member = member;
+      entry.carrier = carrier;
+      member.entries.add(entry);
+      if (member.pipelined) member.room -= 1;
+      else member.offering = true;
+      if (carrier.offer(entry)) this.#accept(entry);
+    }
+    lane.dispatching = false;
+  }
+}

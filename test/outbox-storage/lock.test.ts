@@ -1,0 +1,60 @@
+import { spawnSync } from "node:child_process";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { BrokerError } from "../../src/errors.ts";
+import { systemClock } from "../../src/internal/clock.ts";
+import { loadLevel } from "../../src/outbox/storage/level.ts";
+import { lockWithin, tryLock } from "../../src/outbox/storage/lock.ts";
+import { storageFolder } from "./support.ts";
+
+const OTHER_PROCESS = `
+  import { ClassicLevel } from "classic-level";
+  const database = new ClassicLevel(process.argv[1]);
+  await database.open().then(() => console.log("taken"), (error) => console.log(error.cause?.code));
+`;
+
+/** What another process finds when it tries the lock. */
+function elsewhere(folder: string): string {
+  return spawnSync(process.execPath, ["--input-type=module", "-e", OTHER_PROCESS, folder], {
+    encoding: "utf8",
+  }).stdout.trim();
+}
+
+test("a lock is held once, also against other processes, and stays so when it is asked for again", async () => {
+  const folder = join(await storageFolder(), "lock");
+  await mkdir(folder, { recursive: true });
+  const store = await loadLevel();
+  const lock = await tryLock(store, folder);
+  expect(elsewhere(folder)).toBe("LEVEL_LOCKED");
+  expect(await tryLock(store, folder)).toBe(undefined);
+  // LevelDB itself would have lost the lock by that.
+  expect(elsewhere(folder)).toBe("LEVEL_LOCKED");
+  await lock?.release();
+  expect(elsewhere(folder)).toBe("taken");
+});
+
+test("a lock is waited for as long as was said", async () => {
+  const folder = join(await storageFolder(), "lock");
+  const store = await loadLevel();
+  const first = await tryLock(store, folder);
+  expect(await lockWithin(store, folder, systemClock, 50)).toBe(undefined);
+  const waiting = lockWithin(store, folder, systemClock, 20_000);
+  await first?.release();
+  const second = await waiting;
+  expect(second).toBeDefined();
+  await second?.release();
+});
+
+test("without the package, storage is ERR_MISSING_DEPENDENCY with the command that installs it", async () => {
+  const missing = async () => {
+    throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
+  };
+  const error = await loadLevel(missing).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(BrokerError);
+  expect(error).toMatchObject({
+    code: "ERR_MISSING_DEPENDENCY",
+    message: expect.stringContaining("npm install classic-level@^3.0.0"),
+  });
+  await expect(loadLevel(() => Promise.reject(new TypeError("broken")))).rejects.toBeInstanceOf(TypeError);
+});
