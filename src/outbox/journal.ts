@@ -4,6 +4,12 @@ import type { Lane } from "./lane.ts";
 import type { OutboxMessage } from "./message.ts";
 
 /**
+ * Hears that something is synced, or why it is not. What it returns is called soon after, when the next group is on its way
+ * to the disk: work that need not be done before that.
+ */
+export type OnStored = (error: BrokerError | undefined) => (() => void) | undefined;
+
+/**
  * What an outbox tells of the messages that it keeps, so that another process can go on where this one ended. Every call
  * returns at once. What is told within one turn of the event loop is written in one step, all of it or nothing; but a
  * `store` with `onStored` begins a new step. So a message moves without a moment in which it is nowhere: `store` it where
@@ -16,7 +22,7 @@ export interface Journal {
    * @param onStored called once, later, in the order of the calls: the message is synced, or it could not be written and is
    * not kept. Without it the message is kept in any case: it is written as soon as that is possible.
    */
-  store(message: OutboxMessage, lanes: readonly Lane[], onStored?: (error: BrokerError | undefined) => void): void;
+  store(message: OutboxMessage, lanes: readonly Lane[], onStored?: OnStored): void;
   /** A lane wants a message that nobody wanted before. */
   wanted(message: OutboxMessage, lane: Lane): void;
   /**

@@ -35,6 +35,8 @@ export class Outbox {
   readonly #unwanted = new Unwanted();
   readonly #watchers = new Watchers();
   #sequence = 0;
+  /** Messages that the journal has not handed back yet. */
+  #arriving = 0;
   #closed = false;
   readonly #sweep: Sweep;
   readonly #journal: Journal | undefined;
@@ -227,6 +229,7 @@ export class Outbox {
 
   /** Whether nothing is on its way to a live target. */
   get idle(): boolean {
+    if (this.#arriving > 0) return false;
     for (const lane of this.lanes.values()) if (lane.live && lane.size > 0) return false;
     return true;
   }
@@ -243,9 +246,7 @@ export class Outbox {
 
   /** When the oldest message that it keeps was published, in milliseconds since the epoch; `Infinity` without any. */
   get oldestAt(): number {
-    let oldestAt = this.#unwanted.oldestAt;
-    for (const lane of this.lanes.values()) oldestAt = Math.min(oldestAt, lane.oldestAt);
-    return oldestAt;
+    return Math.min(this.#unwanted.oldestAt, ...[...this.lanes.values()].map((lane) => lane.oldestAt));
   }
 
   /** How many messages wait for a first subscriber, by topic. */
@@ -293,19 +294,22 @@ export class Outbox {
   /** Where there is a journal, a message is in it before anybody gets it. */
   #take(message: OutboxMessage, lanes: readonly Lane[], acceptTimeoutMs: number): void {
     if (this.#journal === undefined) return this.#route(message, lanes, acceptTimeoutMs);
+    this.#arriving += 1;
     this.#journal.store(message, lanes, (error) => {
-      if (error === undefined) return this.#stored(message, lanes);
-      message.fail(error);
-      this.#forget(message);
+      if (error === undefined) message.answer(lanes.some((lane) => lane.live) ? "stored" : "waiting");
+      else message.fail(error);
+      const then = () => this.#stored(message, lanes, error === undefined);
+      // What nobody wants is settled at once: a queue that comes later gets nothing from before.
+      return lanes.length > 0 ? then : void then();
     });
   }
 
-  #stored(message: OutboxMessage, lanes: readonly Lane[]): void {
-    message.answer(lanes.some((lane) => lane.live) ? "stored" : "waiting");
-    if (this.#closed) return;
-    const isHere = (lane: Lane) => this.lanes.get(lane.id) === lane;
-    if (lanes.length > 0 && lanes.every(isHere)) return this.#route(message, lanes, 0);
-    const staying = lanes.filter(isHere);
+  #stored(message: OutboxMessage, lanes: readonly Lane[], isKept: boolean): void {
+    this.#arriving -= 1;
+    if (!isKept) this.#forget(message);
+    if (!isKept || this.#closed) return this.#watchers.notify();
+    const staying = lanes.filter((lane) => this.lanes.get(lane.id) === lane);
+    if (lanes.length > 0 && staying.length === lanes.length) return this.#route(message, lanes, 0);
     // Meanwhile a destination has gone, or the first subscriber has come.
     const wanting = staying.length > 0 ? staying : this.#wanting(message.topic);
     if (wanting.length !== lanes.length) this.#journal?.store(message, wanting);
@@ -322,7 +326,7 @@ export class Outbox {
   /** Takes a message back that a journal kept, with what became of it for each lane that still wants it. */
   restore(message: OutboxMessage, kept: readonly Entry[]): void {
     this.#backlog.add(message);
-    const wanting = kept.length > 0 ? [] : this.#wanting(message.topic);
+    const wanting = kept.length > 0 ? [] : this.#wanting(message.topic).filter((lane) => lane.live);
     for (const lane of wanting) this.#journal?.wanted(message, lane);
     const entries = [...kept, ...wanting.map((lane) => new Entry(message, lane, this))];
     message.holders = Math.max(1, entries.length);

@@ -82,7 +82,10 @@ function commits(more: Partial<CommitsParts> = {}): Commits {
 
 /** A message that may be refused. */
 function message(id: number, value: Uint8Array = Buffer.from("v")): Change {
-  const onStored = (error: BrokerError | undefined) => answers.push(`${id} ${error?.code ?? "stored"}`);
+  const onStored = (error: BrokerError | undefined) => {
+    answers.push(`${id} ${error?.code ?? "stored"}`);
+    return undefined;
+  };
   return { ...plainChange(id, value), messages: 1, bytes: 1, onStored };
 }
 

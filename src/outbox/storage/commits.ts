@@ -1,5 +1,6 @@
 import { BrokerError } from "../../errors.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
+import type { OnStored } from "../journal.ts";
 import { describeLevelError, isDiskFull, type LevelDatabase } from "./level.ts";
 import { encodeJson, messageKey, type PartState, STATE_KEY } from "./record.ts";
 
@@ -23,7 +24,7 @@ export interface Change {
    * For a change that may be refused: called when it is synced, or with the reason why it is not made. Such a change
    * begins a new step: what was told before it may be written without it.
    */
-  readonly onStored: ((error: BrokerError | undefined) => void) | undefined;
+  readonly onStored: OnStored | undefined;
   /** For any other: called when it is written, or waits for a disk that fails. */
   readonly onWritten: (() => void) | undefined;
 }
@@ -56,6 +57,8 @@ export class Commits {
   readonly #key = messageKey(0);
   #state: PartState;
   #pending: Change[] = [];
+  /** What is to be done once the next group is on its way. */
+  #later: (() => void)[] = [];
   #scheduled = false;
   #running: Promise<void> | undefined;
   #failure: BrokerError | undefined;
@@ -75,7 +78,7 @@ export class Commits {
   append(change: Change): void {
     const { onStored } = change;
     const refusal = this.#closed ? this.#endedError() : this.#waits ? undefined : this.#failure;
-    if (onStored !== undefined && refusal !== undefined) return queueMicrotask(() => onStored(refusal));
+    if (onStored !== undefined && refusal !== undefined) return queueMicrotask(() => onStored(refusal)?.());
     this.#pending.push(change);
     this.#schedule();
   }
@@ -87,9 +90,10 @@ export class Commits {
     await this.#running;
     if (this.#failure !== undefined && this.#pending.length > 0) await this.#reopen();
     while (this.#failure === undefined && this.#pending.length > 0) await this.#write(true);
+    this.#runLater();
     const left = this.#pending.splice(0);
     const error = this.#failure ?? this.#endedError();
-    for (const { onStored } of left) onStored?.(error);
+    for (const { onStored } of left) onStored?.(error)?.();
     if (left.length > 0) this.#parts.onError(error);
   }
 
@@ -100,16 +104,26 @@ export class Commits {
 
   #schedule(): void {
     if (this.#scheduled || this.#running !== undefined || this.#failure !== undefined || this.#closed) return;
+    if (this.#pending.length === 0 && this.#later.length === 0) return;
     this.#scheduled = true;
     // Not at once: everything that this turn of the event loop brings goes into the same group.
     setImmediate(() => {
       this.#scheduled = false;
-      if (this.#running !== undefined || this.#failure !== undefined || this.#closed) return;
-      this.#running = this.#write(false).finally(() => {
-        this.#running = undefined;
-        if (this.#pending.length > 0) this.#schedule();
-      });
+      const isFree = this.#running === undefined && this.#failure === undefined && !this.#closed;
+      if (isFree && this.#pending.length > 0)
+        this.#running = this.#write(false).finally(() => {
+          this.#running = undefined;
+          this.#schedule();
+        });
+      this.#runLater();
     });
+  }
+
+  /** Does what waited for the next group to be on its way. */
+  #runLater(): void {
+    const later = this.#later;
+    this.#later = [];
+    for (const run of later) run();
   }
 
   /** Writes one group, and never throws. */
@@ -140,7 +154,8 @@ export class Commits {
     }
     this.#state = state;
     for (const { onStored, onWritten } of group) {
-      onStored?.(undefined);
+      const run = onStored?.(undefined);
+      if (run !== undefined) this.#later.push(run);
       onWritten?.();
     }
   }
@@ -168,7 +183,7 @@ export class Commits {
     const later = [...undone.map(({ key }) => plainChange(key, undefined)), ...group.filter(kept)];
     this.#pending = [...later.map(withoutOnWritten), ...this.#pending.filter(kept)];
     this.#parts.onError(failure);
-    for (const { onStored } of refused) onStored?.(failure);
+    for (const { onStored } of refused) onStored?.(failure)?.();
     for (const { onWritten } of group) onWritten?.();
     this.#armRetry();
   }

@@ -1,7 +1,6 @@
-import type { BrokerError } from "../../errors.ts";
 import type { Clock } from "../../internal/clock.ts";
 import type { Entry } from "../entry.ts";
-import type { Journal } from "../journal.ts";
+import type { Journal, OnStored } from "../journal.ts";
 import type { Lane } from "../lane.ts";
 import { parseLaneId } from "../lane-ids.ts";
 import type { OutboxMessage } from "../message.ts";
@@ -30,7 +29,7 @@ export class DiskJournal implements Journal {
     for (const [laneId, at] of contents.queues) this.#queues.set(laneId, { at, lane: undefined });
   }
 
-  store(message: OutboxMessage, lanes: readonly Lane[], onStored?: (error: BrokerError | undefined) => void): void {
+  store(message: OutboxMessage, lanes: readonly Lane[], onStored?: OnStored): void {
     const isNew = message.journalId === 0;
     if (isNew) {
       this.#lastId += 1;

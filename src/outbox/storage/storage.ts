@@ -226,14 +226,21 @@ class DiskStorage implements Storage {
     const stored = new Set<Change["key"]>();
     for (const change of changes) {
       // A step each: a whole part may be too much for one.
-      const onStored = (error: unknown) => error === undefined && stored.add(change.key);
+      const onStored = (error: unknown) => {
+        if (error === undefined) stored.add(change.key);
+        return undefined;
+      };
       this.#commits.append(change.messages === 1 ? { ...change, onStored } : change);
     }
     const key = nameKey(KIND.adopted, part.name);
     await new Promise<void>((resolve, reject) => {
       this.#commits.append({
         ...plainChange(key, encodeJson(key, { at: this.#parts.clock.now() })),
-        onStored: (error) => (error === undefined ? resolve() : reject(error)),
+        onStored: (error) => {
+          if (error === undefined) resolve();
+          else reject(error);
+          return undefined;
+        },
       });
     }).catch((error: unknown) => {
       for (const { journalId, message } of kept)
