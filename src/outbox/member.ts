@@ -50,6 +50,14 @@ export class Member {
     this.pipelined = carrier.pipelined === true;
   }
 
+  /** A message is in its hands: offered, and not accepted yet. */
+  take(entry: Entry): void {
+    entry.state = "offered";
+    entry.member = this;
+    entry.carrier = this.carrier;
+    this.entries.add(entry);
+  }
+
   /** Whether it can be offered a message now. */
   get free(): boolean {
     if (this.leaving || this.pausedUntil !== 0) return false;

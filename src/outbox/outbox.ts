@@ -177,6 +177,14 @@ export class Outbox {
     this.#watchers.notify();
   }
 
+  /** A member has what was taken back from it, after all. Returns false where it has gone to another meanwhile. */
+  reclaim(entry: Entry, member: Member): boolean {
+    if (this.#closed || entry.state !== "ready" || entry.lane !== member.lane) return false;
+    for (const line of [entry.lane.ready, entry.lane.due]) line.remove((other) => other === entry);
+    member.take(entry);
+    return true;
+  }
+
   /** Nothing is handed over until `release`: much is about to change, and each lane is looked at once after it. May be nested. */
   hold(): void {
     this.#handover.hold();

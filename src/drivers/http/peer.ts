@@ -12,8 +12,11 @@ import { FRAME, GOODBYE, WireError } from "./wire/frames.ts";
 import { writeAnnouncement } from "./wire/subscribe-frame.ts";
 import type { ConnectionOwner, WireConnection } from "./wire/wire-connection.ts";
 
-/** Pause before a peer is dialled again, doubled each time, in milliseconds. */
-const REDIAL_MS = { first: 20, most: 2_000 };
+/**
+ * Pause before a peer is dialled again, doubled each time, in milliseconds; longer for one that does not answer: where a whole
+ * host is busy, many that dial again and again would keep it so.
+ */
+const REDIAL_MS = { first: 20, most: 2_000, mostUnanswered: 30_000 };
 
 /** How long the side that did not dial leaves it to the other to come back, in milliseconds. */
 const REDIAL_BY_OTHER_MS = 200;
@@ -21,7 +24,7 @@ const REDIAL_BY_OTHER_MS = 200;
 /** A process that has something of this one's and says nothing for this long is asked for a word, in milliseconds. */
 const PING_MS = 2_000;
 
-/** One that says nothing for this long then hangs, or is out of reach, in milliseconds. */
+/** One that says nothing for this long then hangs, is very busy, or is out of reach, in milliseconds. */
 const SILENT_MS = 5_000;
 
 /** An idle connection is kept awake so often within the time that the other side bears to hear nothing. */
@@ -67,6 +70,7 @@ export class Peer implements ConnectionOwner {
   #heardAt: number;
   #gone = false;
   #hangs = false;
+  #pinging = false;
 
   constructor(id: string, address: string, host: PeerHost) {
     this.id = id;
@@ -179,23 +183,25 @@ export class Peer implements ConnectionOwner {
     return this.#calls?.call(name, argument) ?? Promise.reject(cut());
   }
 
-  /** Looks after the connection; called about once a second. `pausedMs`: how long this process itself was held up. */
+  /**
+   * Looks after the connection; called about once a second. A process that hangs keeps its connection, which is as good as a
+   * new one when it goes on; only silence beyond the idle limit ends it. `pausedMs`: how long this process itself was held up.
+   */
   tick(now: number, pausedMs: number): void {
     const connection = this.#connection;
     this.#heardAt += pausedMs;
-    if (connection === undefined) {
-      if (this.sending.busy && now - this.#heardAt > SILENT_MS) this.sending.impatient(now - this.#heardAt);
-      return;
+    if (connection !== undefined) {
+      connection.heardAt += pausedMs;
+      this.#heardAt = connection.heardAt;
     }
-    connection.heardAt += pausedMs;
-    this.#heardAt = connection.heardAt;
-    const silentMs = now - connection.heardAt;
+    const silentMs = now - this.#heardAt;
     const isWaiting = this.sending.busy || (this.#calls?.busy ?? false);
+    if (isWaiting && silentMs > SILENT_MS) this.#hang(silentMs);
+    if (connection === undefined) return;
     const idleMs = Math.min(connection.terms.idleMs, this.#host.own.terms.idleMs);
-    if (silentMs > (isWaiting ? Math.min(SILENT_MS, idleMs) : idleMs)) return this.#silent(silentMs);
-    if (isWaiting && silentMs >= PING_MS) void this.ping().catch(ignored);
-    else if (now - connection.sentAt >= idleMs / PINGS_PER_IDLE) void this.ping().catch(ignored);
-    this.sending.giveBackUnused();
+    if (silentMs > idleMs) return this.#silent(silentMs);
+    if ((isWaiting && silentMs >= PING_MS) || now - connection.sentAt >= idleMs / PINGS_PER_IDLE) this.#keepAwake();
+    if (!this.#hangs) this.sending.giveBackUnused();
   }
 
   /** The registry names it no more. */
@@ -245,6 +251,7 @@ export class Peer implements ConnectionOwner {
 
   chunkBegins(): void {
     this.#host.outbox.hold();
+    if (this.#hangs) this.#goesOn();
   }
 
   chunkEnds(): void {
@@ -307,7 +314,11 @@ export class Peer implements ConnectionOwner {
       this.#ready = deferred();
     }
     if (!this.listed && !(error instanceof DuplicateError)) return this.leave(false);
-    this.#redialLater(Math.min(REDIAL_MS.most, REDIAL_MS.first * 2 ** Math.min(this.#failures, 10)));
+    const isUnanswered = code === "ETIMEDOUT";
+    const most = isUnanswered ? REDIAL_MS.mostUnanswered : REDIAL_MS.most;
+    const first = isUnanswered ? REDIAL_MS.most : REDIAL_MS.first;
+    // Not all at the same time.
+    this.#redialLater(Math.min(most, first * 2 ** Math.min(this.#failures, 10)) * (0.75 + Math.random() / 2));
   }
 
   #redialLater(delayMs: number): void {
@@ -318,11 +329,39 @@ export class Peer implements ConnectionOwner {
     });
   }
 
+  /** Nobody waits for it, it is sent nothing new, and what it has may go to others, until it says something again. */
+  #hang(silentMs: number): void {
+    if (!this.#hangs) {
+      this.#hangs = true;
+      this.#report(new Error(`it has said nothing for ${silentMs} ms`));
+    }
+    if (this.#connection !== undefined) this.#connection.flow.open = false;
+    this.sending.impatient(silentMs);
+  }
+
+  #goesOn(): void {
+    this.#hangs = false;
+    this.sending.goesOn();
+    if (this.#connection === undefined) return;
+    this.#connection.flow.open = true;
+    this.sending.drained();
+  }
+
   #silent(silentMs: number): void {
+    if (!this.#hangs) this.#report(new Error(`it has said nothing for ${silentMs} ms`));
     this.#hangs = true;
-    this.#report(new Error(`it has said nothing for ${silentMs} ms`));
     this.#drop(cut());
     this.connect();
+  }
+
+  /** One question at a time: an answer says as much as several. */
+  #keepAwake(): void {
+    if (this.#pinging) return;
+    this.#pinging = true;
+    const over = () => {
+      this.#pinging = false;
+    };
+    this.ping().then(over, over);
   }
 
   /** Ends the connection, if there is one, and what depended on it. */
@@ -356,6 +395,3 @@ export class Peer implements ConnectionOwner {
 function cut(): Error {
   return Object.assign(new Error("the connection was lost"), { code: "ECONNRESET" });
 }
-
-/** For a ping that nobody waits for: that the connection is lost is told to its owner. */
-function ignored(): void {}

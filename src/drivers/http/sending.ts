@@ -72,6 +72,8 @@ export class Sending {
   #last = 0;
   #received = 0;
   #lastMessage: OutboxMessage | undefined;
+  /** What was taken back although the other side may have it. */
+  readonly #takenBack = new Map<number, { readonly subscription: RemoteSubscription; readonly entry: Entry }>();
   /** Outcomes heard and not confirmed yet, in frames. */
   #heard = 0;
   /** The connection, once the other side has told everything that it has. */
@@ -187,7 +189,7 @@ export class Sending {
   }
 
   /**
-   * The other process has been silent for a while. What it has not received goes to other members of its queue, where there
+   * The other process has been silent for a while, over a connection or without one. What it has not received goes to other members of its queue, where there
    * are any; what it has received does so too once it has been silent for longer than its handlers may take, and has then
    * used an attempt.
    */
@@ -201,9 +203,21 @@ export class Sending {
     this.#takeBack(passed);
   }
 
+  /** The other process goes on, and has what was taken back from it: what nobody else has got meanwhile stays with it. */
+  goesOn(): void {
+    const { outbox } = this.#parts;
+    for (const [number, { subscription, entry }] of this.#takenBack) {
+      if (entry.handover !== number || !outbox.reclaim(entry, subscription.member)) continue;
+      this.#takenBack.delete(number);
+      this.#unsettled.set(number, entry);
+      if (number <= this.#received) outbox.accept(entry);
+    }
+  }
+
   /** The other process does not run any more, or not now: what it had goes to others, and what it had received has used an attempt. */
   lose(): void {
     this.#takeBack(() => true);
+    this.#takenBack.clear();
   }
 
   /** The other process is gone for good, and its subscriptions with it. */
@@ -219,6 +233,7 @@ export class Sending {
     for (const [number, entry] of this.#unsettled) {
       if (entry.handover !== number || !passes(entry)) continue;
       this.#unsettled.delete(number);
+      this.#takenBack.set(number, { subscription: entry.carrier as RemoteSubscription, entry });
       entries.push(entry);
     }
     if (entries.length > 0) this.#parts.outbox.takeBack(entries, (entry) => entry.state === "accepted");
@@ -237,11 +252,19 @@ export class Sending {
 
   #settle(number: number, outcome: Outcome, returned: boolean): void {
     const entry = this.#unsettled.get(number);
-    if (entry === undefined) return;
+    if (entry === undefined) return this.#settleTakenBack(number, returned);
     this.#unsettled.delete(number);
     if (entry.handover !== number) return;
     if (returned) this.#addRoom(entry.carrier as RemoteSubscription, 1);
     this.#parts.outbox.settle(entry, outcome);
+  }
+
+  #settleTakenBack(number: number, returned: boolean): void {
+    const subscription = this.#takenBack.get(number)?.subscription;
+    this.#takenBack.delete(number);
+    if (subscription === undefined || !returned) return;
+    this.#addRoom(subscription, 1);
+    if (subscription.member.lane !== undefined) this.#parts.outbox.dispatch(subscription.member.lane);
   }
 
   #onReceived(upTo: number): void {
@@ -311,6 +334,8 @@ export class Sending {
       subscription.member.flow = connection.flow;
     }
     const { outbox } = this.#parts;
+    for (const number of this.#takenBack.keys()) if (!this.#holding.has(number)) this.#takenBack.delete(number);
+    this.goesOn();
     const missing: Entry[] = [];
     for (const [number, entry] of this.#unsettled) {
       if (entry.handover !== number) this.#unsettled.delete(number);

@@ -74,6 +74,21 @@ describe("a pipelined member", () => {
     expect(offers.slice(3).map(({ id }) => id)).toEqual(["a", "b", "c", "d"]);
   });
 
+  test("has again what was taken back from it and nobody else has got, and nothing else", () => {
+    const { publish, offers, outbox, member, lane } = pipelined(3);
+    for (const id of ["a", "b", "c", "d"]) publish("t", { id });
+    const [a, b, c] = offers as [Entry, Entry, Entry];
+    outbox.takeBack([a, b, c], () => false);
+    expect(outbox.reclaim(b, member)).toBe(true);
+    expect([b.state, [...lane.ready].map(({ id }) => id)]).toEqual(["offered", ["a", "c", "d"]]);
+    expect(outbox.reclaim(b, member)).toBe(false);
+    member.room = 1;
+    outbox.dispatch(lane);
+    expect(outbox.reclaim(a, member)).toBe(false);
+    outbox.settle(b, { kind: "ack" });
+    expect(outbox.messages).toBe(3);
+  });
+
   test("gets what was published while the outbox was held, in order, when it is released", () => {
     const { publish, ids, outbox } = pipelined(5);
     outbox.hold();
