@@ -18,6 +18,9 @@ import type { ConnectionOwner, WireConnection } from "./wire/wire-connection.ts"
  */
 const REDIAL_MS = { first: 20, most: 2_000, mostUnanswered: 30_000 };
 
+/** Pause before a peer is dialled again that is not trusted, or does not trust this process, in milliseconds. */
+const REDIAL_UNTRUSTED_MS = 10_000;
+
 /** How long the side that did not dial leaves it to the other to come back, in milliseconds. */
 const REDIAL_BY_OTHER_MS = 200;
 
@@ -314,11 +317,14 @@ export class Peer implements ConnectionOwner {
       this.#ready = deferred();
     }
     if (!this.listed && !(error instanceof DuplicateError)) return this.leave(false);
+    // Not trusted is no matter of time: most likely it is started again, as another process, before that changes.
+    const isUntrusted = code === "ERR_AUTHENTICATION";
     const isUnanswered = code === "ETIMEDOUT";
     const most = isUnanswered ? REDIAL_MS.mostUnanswered : REDIAL_MS.most;
     const first = isUnanswered ? REDIAL_MS.most : REDIAL_MS.first;
+    const pauseMs = isUntrusted ? REDIAL_UNTRUSTED_MS : Math.min(most, first * 2 ** Math.min(this.#failures, 10));
     // Not all at the same time.
-    this.#redialLater(Math.min(most, first * 2 ** Math.min(this.#failures, 10)) * (0.75 + Math.random() / 2));
+    this.#redialLater(pauseMs * (0.75 + Math.random() / 2));
   }
 
   #redialLater(delayMs: number): void {
