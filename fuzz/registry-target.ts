@@ -11,6 +11,9 @@ import { Random } from "./random.ts";
 /** Files at a time. */
 const BATCH = 20;
 
+/** How long records hold: longer than any run, in milliseconds. */
+const TTL_MS = 86_400_000;
+
 const HEALTHY = "healthy.service";
 
 /**
@@ -23,7 +26,7 @@ export async function fuzzRegistryFiles(inputs: number, seed: number): Promise<F
   const folder = join(parent, "registry");
   const registry = local({ folder });
   const healthy = serviceOf(HEALTHY, 1);
-  await registry.register(healthy);
+  await registry.register(healthy, { ttlMs: TTL_MS });
   const corpus = await filesOf(join(parent, "corpus"));
   const failures: string[] = [];
   const written: string[] = [];
@@ -65,8 +68,8 @@ export async function fuzzRegistryFiles(inputs: number, seed: number): Promise<F
 /** Files as the registry writes them, of services that nobody else has. */
 async function filesOf(folder: string): Promise<Buffer[]> {
   const registry = local({ folder });
-  await registry.register(serviceOf("owned.service", 2));
-  await registry.register(serviceOf("standing.service", 3), { standing: true });
+  await registry.register(serviceOf("owned.service", 2), { ttlMs: TTL_MS });
+  await registry.register(serviceOf("standing.service", 3), { standing: true, ttlMs: TTL_MS });
   const files = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name))));
   await registry.deregister(serviceOf("owned.service", 2));
   return files;
