@@ -104,8 +104,14 @@ function nameOf(random: Random, index: number): string {
     () => `1-0-${"0".repeat(12)}-${number.slice(-16)}.json`,
     () => `${index}.json`,
     () => `.${stem}.${index}.tmp`,
-    () => `${mutate(random, Buffer.from(stem), Buffer.from(number)).toString("hex")}.json`,
+    () => `${nearly(random, stem, number)}.json`,
   ])();
+}
+
+/** A stem that is changed, within what a file may be called. */
+function nearly(random: Random, stem: string, number: string): string {
+  const changed = mutate(random, Buffer.from(stem), Buffer.from(number)).toString("latin1");
+  return changed.replace(/[^0-9a-z-]/gi, "_").slice(0, 150) || number;
 }
 
 /** What of a service is not as its type says; `undefined` if nothing is. */
