@@ -71,6 +71,11 @@ export class StorageFolder {
     return (await readdir(this.path)).filter((name) => name.startsWith("part-")).sort();
   }
 
+  /** Whether there is no part, and nothing left of one. */
+  async isEmpty(): Promise<boolean> {
+    return !(await readdir(this.path)).some((name) => /^(?:part|removed)-/.test(name));
+  }
+
   /** Removes a part: in one step, so that a crash leaves it whole or gone. Its lock must be held. */
   async remove(name: string): Promise<void> {
     const removed = this.part(name.replace("part-", "removed-"));

@@ -16,6 +16,9 @@ const LOCK_WITHIN_MS = 30_000;
 /** The same when a part without content is removed at the end: it may stay as well. */
 const LEAVE_WITHIN_MS = 500;
 
+/** How often a new part is made before its failure is told: another instance may come upon the first. */
+const NEW_PART_ATTEMPTS = 3;
+
 /** When parts of instances that ended are looked for: soon after the start, and then again and again, in milliseconds. */
 const LOOK_MS = { first: 1_000, every: 10_000 };
 
@@ -56,13 +59,27 @@ export interface Storage {
 }
 
 /**
- * Opens the storage folder: takes over the part of an instance that ended, or makes a new one.
+ * Opens the storage folder: takes the part of an instance that ended, or makes a new one.
  * @throws BrokerError `ERR_STORAGE`, `ERR_MISSING_DEPENDENCY`
  */
 export async function openStorage(parts: StorageParts): Promise<Storage> {
   const store = await loadLevel();
   const folder = new StorageFolder(parts.folder);
   await folder.prepare();
+  try {
+    const left = await takeLeft(parts, store, folder);
+    return new DiskStorage(parts, store, folder, left ?? (await newPart(store, folder)));
+  } catch (cause) {
+    throw wrapError(cause, "ERR_STORAGE", `The storage folder ${folder.path} cannot be used`);
+  }
+}
+
+/** An open part that nothing speaks against. */
+type SoundPart = Part & { readonly database: LevelDatabase };
+
+/** The first part that nobody has and nothing speaks against. */
+async function takeLeft(parts: StorageParts, store: LevelStore, folder: StorageFolder): Promise<SoundPart | undefined> {
+  if (await folder.isEmpty()) return undefined;
   const lock = await lockWithin(store, folder.lock, parts.clock, LOCK_WITHIN_MS);
   if (lock === undefined) {
     const message = `Another process has gone through the storage folder ${folder.path} for ${LOCK_WITHIN_MS} ms.`;
@@ -70,33 +87,38 @@ export async function openStorage(parts: StorageParts): Promise<Storage> {
   }
   try {
     await folder.tidy();
-    return new DiskStorage(parts, store, folder, await takePart(parts, store, folder));
-  } catch (cause) {
-    throw wrapError(cause, "ERR_STORAGE", `The storage folder ${folder.path} cannot be used`);
+    for (const name of await folder.parts()) {
+      try {
+        const part = await openPart(store, folder.part(name), name);
+        if (isSound(part)) return part;
+        // A damaged one is taken over later, like those of others.
+        await part?.close();
+      } catch (error) {
+        parts.onError(wrapError(error, "ERR_STORAGE", `The part ${name} of the storage folder cannot be used`));
+      }
+    }
+    return undefined;
   } finally {
     await lock.release();
   }
 }
 
-/** An open part that nothing speaks against. */
-type SoundPart = Part & { readonly database: LevelDatabase };
-
-/** The first part that nobody has and nothing speaks against, else a new one. */
-async function takePart(parts: StorageParts, store: LevelStore, folder: StorageFolder): Promise<SoundPart> {
-  for (const name of await folder.parts()) {
+/**
+ * A new part. It is made while others may go through the parts, so that a hundred processes that start at once need not wait
+ * for each other's disk writes; whoever comes upon it before its own lock is held may take it, or remove it as empty.
+ */
+async function newPart(store: LevelStore, folder: StorageFolder): Promise<SoundPart> {
+  for (let left = NEW_PART_ATTEMPTS; ; left -= 1) {
+    const name = folder.newName();
     try {
       const part = await openPart(store, folder.part(name), name);
       if (isSound(part)) return part;
-      // A damaged one is taken over later, like those of others.
       await part?.close();
+      if (left === 1) throw new BrokerError("ERR_STORAGE", `A new part of the storage folder is not sound: ${name}`);
     } catch (error) {
-      parts.onError(wrapError(error, "ERR_STORAGE", `The part ${name} of the storage folder cannot be used`));
+      if (left === 1) throw error;
     }
   }
-  const name = folder.newName();
-  const part = await openPart(store, folder.part(name), name);
-  if (!isSound(part)) throw new BrokerError("ERR_STORAGE", `A new part of the storage folder is not sound: ${name}`);
-  return part;
 }
 
 function isSound(part: Part | undefined): part is SoundPart {

@@ -41,7 +41,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     patterns: 12,
     floodMiB: 48,
     lanes: 2,
-    deadlineMs: 15_000,
+    deadlineMs: 30_000,
     quietMs: 100,
   },
   full: {
