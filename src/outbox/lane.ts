@@ -96,6 +96,16 @@ export class Lane {
     return best;
   }
 
+  /** Takes an entry out that no member has. */
+  remove(entry: Entry): void {
+    if (!this.delayed.delete(entry)) for (const line of [this.ready, this.due]) line.remove((other) => other === entry);
+  }
+
+  /** What no member has and was published before a time, in milliseconds since the epoch. */
+  waitingSince(time: number): Entry[] {
+    return [...this.ready, ...this.due, ...this.delayed].filter(({ message }) => message.publishedAt < time);
+  }
+
   /** Puts an entry back where its place in the order of publishing is: near the front, behind what was given back before it. */
   giveBack(entry: Entry): void {
     const { ready } = this;

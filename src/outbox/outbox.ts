@@ -180,7 +180,7 @@ export class Outbox {
   /** A member has what was taken back from it, after all. Returns false where it has gone to another meanwhile. */
   reclaim(entry: Entry, member: Member): boolean {
     if (this.#closed || entry.state !== "ready" || entry.lane !== member.lane) return false;
-    for (const line of [entry.lane.ready, entry.lane.due]) line.remove((other) => other === entry);
+    entry.lane.remove(entry);
     member.take(entry);
     return true;
   }
@@ -237,9 +237,7 @@ export class Outbox {
 
   /** Whether nothing is on its way to a live target. */
   get idle(): boolean {
-    if (this.#arriving > 0) return false;
-    for (const lane of this.lanes.values()) if (lane.live && lane.size > 0) return false;
-    return true;
+    return this.#arriving === 0 && ![...this.lanes.values()].some((lane) => lane.live && lane.size > 0);
   }
 
   /** Answers whoever still waits, and stops all timers. Messages stay to be counted; answers that come later change nothing. */
@@ -265,8 +263,7 @@ export class Outbox {
   /** Drops one entry that is in no member's hands; resolves with whether it was there. */
   drop(entry: Entry): boolean {
     if (!entry.waits) return false;
-    const { lane } = entry;
-    if (!lane.delayed.delete(entry)) for (const line of [lane.ready, lane.due]) line.remove((other) => other === entry);
+    entry.lane.remove(entry);
     this.#finish(entry);
     return true;
   }
@@ -288,10 +285,8 @@ export class Outbox {
     if (isDeadLetterTopic(topic)) this.#standingLane(topic);
     const lanes = this.#wanting(topic);
     if (lanes.length === 0) {
-      if (publication.mandatory) {
-        publication.fail(new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic }));
-        return;
-      }
+      if (publication.mandatory)
+        return publication.fail(new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic }));
       if (!this.#options.keepsUnwanted) return publication.confirm("unrouted");
     }
     const message = this.#message(publication, publication);
@@ -437,8 +432,7 @@ export class Outbox {
   #giveUpOlderThan(oldest: number): void {
     const reason = `older than ${this.#options.maxAgeMs} ms`;
     for (const lane of [...this.lanes.values()]) {
-      const old = [...lane.ready, ...lane.due, ...lane.delayed].filter((entry) => entry.message.publishedAt < oldest);
-      for (const entry of old) this.giveUp(entry, reason);
+      for (const entry of lane.waitingSince(oldest)) this.giveUp(entry, reason);
     }
     for (const message of this.#unwanted.takeOlderThan(oldest)) {
       this.#options.onGiveUp({ topic: message.topic, id: message.id, reason });

@@ -69,7 +69,7 @@ describeWithEngine(
       await broker.subscribe("orders.created", () => {});
       const { streams } = await api<{ streams: string[] }>("STREAM.NAMES");
       expect(streams.filter((name) => name.startsWith(prefix)).sort()).toEqual(
-        ["attempts", "dead", "messages"].map((name) => `${prefix}-${name}`),
+        ["attempts", "copies", "dead", "messages"].map((name) => `${prefix}-${name}`),
       );
       const { consumers } = await api<{ consumers: { name: string; config: Record<string, unknown> }[] }>(
         `CONSUMER.LIST.${prefix}-messages`,
@@ -105,20 +105,48 @@ describeWithEngine(
     });
 
     test("a dead letter whose copy waits for room is kept once", TIMEOUT, async () => {
-      const broker = await open({ prefix: fresh(), maxMessages: 2 }, { whenFull: "wait" });
-      await broker.createQueue("t", "q");
+      const broker = await open({ prefix: fresh(), maxDeadLetters: 2 }, { whenFull: "wait" });
       await broker.createQueue("dlq.t", "watch");
-      for (const body of ["1", "2"]) await broker.publish("t", { body });
+      for (const body of ["1", "2"]) await broker.publish("dlq.t", { body });
+      expect(await broker.deadLetters.drop("dlq.t")).toBe(2);
       const since = Date.now();
-      const published = broker.publish("dlq.t", { body: "dead" });
+      const published = broker.publish("dlq.t", { body: "3" });
       await wait("it was refused more than once", () => Date.now() - since > 1_000);
-      expect(await broker.deadLetters.list("dlq.t")).toHaveLength(1);
-      await broker.queues.remove("t", "q");
-      await published;
       const copies: string[] = [];
       await broker.subscribe("dlq.t", (delivery) => void copies.push(delivery.text()), { queue: "watch" });
-      await wait("the copy arrived", () => copies.length === 1);
+      await published;
+      await wait("the copy arrived", () => copies.length === 3);
       expect(await broker.deadLetters.list("dlq.t")).toHaveLength(1);
+    });
+
+    test("a dead letter for whose copy there is no room is not kept before there is", TIMEOUT, async () => {
+      const broker = await open({ prefix: fresh(), maxDeadLetters: 2 });
+      await broker.createQueue("dlq.t", "watch");
+      const options = { queue: "q", maxAttempts: 1, maxBackoffMs: 50 };
+      await broker.subscribe("t", () => Promise.reject(new Error("no")), options);
+      for (const body of ["1", "2", "3"]) await broker.publish("t", { body });
+      await wait("two are dead", async () => (await broker.deadLetters.list("dlq.t")).length === 2);
+      await broker.deadLetters.drop("dlq.t");
+      const refused = (): number => errors.filter(({ code }) => code === "ERR_DEAD_LETTER").length;
+      const since = refused();
+      await wait("the third is refused again and again", () => refused() >= since + 5);
+      expect(await broker.deadLetters.list("dlq.t")).toEqual([]);
+      await broker.queues.remove("dlq.t", "watch");
+      await wait("the third is dead", async () => (await broker.deadLetters.list("dlq.t")).length === 1);
+    });
+
+    test("a message that failed leaves a full stream also where a queue collects dead letters", TIMEOUT, async () => {
+      const broker = await open({ prefix: fresh(), maxMessages: 2 });
+      await broker.createQueue("dlq.>", "watch");
+      await broker.createQueue("t", "q");
+      for (const body of ["1", "2"]) await broker.publish("t", { body });
+      expect((await caught(broker.publish("t", { body: "3" }))).code).toBe("ERR_BACKLOG_FULL");
+      const options = { queue: "q", maxAttempts: 2, maxBackoffMs: 50 };
+      await broker.subscribe("t", () => Promise.reject(new Error("no")), options);
+      await wait("both are dead", async () => (await broker.deadLetters.list("dlq.t")).length === 2);
+      await broker.publish("t", { body: "3" });
+      await wait("the third is dead", async () => (await broker.deadLetters.list("dlq.t")).length === 3);
+      expect(await broker.queues.list()).toContainEqual({ topic: "dlq.>", queue: "watch", members: 0, messages: 3 });
     });
 
     test("a full stream of dead letters keeps the message that failed", TIMEOUT, async () => {

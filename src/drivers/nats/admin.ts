@@ -16,21 +16,22 @@ import { purposeOf, type Topology } from "./topology.ts";
 
 /** The queues of a prefix: each is a consumer. */
 export function natsQueues(jetstream: JetStream, topology: Topology, census: Census): QueueAdmin {
-  const stream = topology.names.messages;
+  const { names } = topology;
   return {
     async create(pattern, queue) {
       await topology.ensureConsumer(topology.queue(pattern, queue));
     },
     async list() {
-      const [consumers, members] = await Promise.all([listConsumers(jetstream, stream), census.count()]);
-      return consumers.flatMap((info): QueueInfo[] => {
+      const streams = [names.messages, names.copies].map((stream) => listConsumers(jetstream, stream));
+      const [members, ...consumers] = await Promise.all([census.count(), ...streams]);
+      return consumers.flat().flatMap((info): QueueInfo[] => {
         const { pattern, queue } = purposeOf(info) ?? {};
         if (pattern === undefined || queue === undefined) return [];
         const messages = info.num_pending + info.num_ack_pending;
         return [{ topic: pattern, queue, members: members.get(info.name) ?? 0, messages }];
       });
     },
-    remove: (pattern, queue) => topology.removeConsumer(stream, queueName(pattern, queue)),
+    remove: (pattern, queue) => topology.removeConsumer(names.streamOf(pattern), queueName(pattern, queue)),
   };
 }
 
@@ -101,13 +102,14 @@ export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topolo
     },
     redrive(topic, choice) {
       const alive = new Map<string, Promise<boolean>>();
-      const exists = async (name: string): Promise<boolean> =>
-        (await jetstream.find<ConsumerInfo>(`CONSUMER.INFO.${names.messages}.${name}`)) !== undefined;
+      const exists = async (consumer: string): Promise<boolean> =>
+        (await jetstream.find<ConsumerInfo>(`CONSUMER.INFO.${consumer}`)) !== undefined;
       return each(topic, choice, async ({ message, native, id }) => {
         const to = consumerOf(native);
         if (to === undefined) return false;
-        const lives = alive.get(to) ?? exists(to);
-        alive.set(to, lives);
+        const consumer = `${names.streamOf(native.origin?.pattern ?? topic)}.${to}`;
+        const lives = alive.get(consumer) ?? exists(consumer);
+        alive.set(consumer, lives);
         // One whose queue or subscription is gone stays to be seen.
         if (!(await lives)) return false;
         const header = withoutDeadLetterHeader(native.header);

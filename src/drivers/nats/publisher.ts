@@ -56,11 +56,10 @@ export class Publisher {
     const sending: Sending = {
       publication,
       publishId: `${this.#session}-${(this.#counter++).toString(36)}`,
-      // A dead letter goes to the standing queue, and as a copy to whoever else wants it.
-      missing: new Set(isDeadLetterTopic(topic) ? [this.#names.standing(topic), copy] : [copy]),
+      // A dead letter goes as a copy to whoever wants it, then to the standing queue: where there is no room for the copy, it
+      // is not kept yet, and may be published again without being kept twice.
+      missing: isDeadLetterTopic(topic) ? [copy, this.#names.standing(topic)] : [copy],
       asksForRoom: false,
-      unanswered: 0,
-      error: undefined,
     };
     const room = this.#roomOf(publication);
     if (room.occupied) room.behind(sending);
@@ -68,19 +67,18 @@ export class Publisher {
   }
 
   /** A stream has the message, or, with an error, has not taken it. What one has is not sent there again. */
-  answered(sending: Sending, request: Request, error?: BrokerError): void {
+  answered(sending: Sending, write: Write, error?: BrokerError): void {
     const { publication, missing, asksForRoom } = sending;
     if (error === undefined) {
-      this.#recent.add(request, publication.bytes + KEPT_BYTES);
-      missing.delete(request.subject);
-    } else sending.error ??= error;
-    sending.unanswered -= 1;
-    if (sending.unanswered > 0) return;
+      this.#recent.add(write, publication.bytes + KEPT_BYTES);
+      missing.shift();
+      if (missing.length > 0) return this.#write(sending, write.headers);
+    }
     const room = this.#roomOf(publication);
     const waits = this.#context.options.whenFull === "wait" && !this.#closed;
-    if (sending.error?.code === "ERR_BACKLOG_FULL" && waits) return room.refused(sending, asksForRoom);
-    if (sending.error === undefined) publication.confirm("stored");
-    else publication.fail(sending.error);
+    if (error?.code === "ERR_BACKLOG_FULL" && waits) return room.refused(sending, asksForRoom);
+    if (error === undefined) publication.confirm("stored");
+    else publication.fail(error);
     if (asksForRoom) room.answered();
   }
 
@@ -114,7 +112,7 @@ export class Publisher {
   }
 
   #send(sending: Sending, asksForRoom: boolean): void {
-    const { publication, publishId, missing } = sending;
+    const { publication, publishId } = sending;
     const { topic, origin } = publication;
     const headers = encodeHeader(this.#client, publication, publishId);
     const payload = this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
@@ -127,9 +125,13 @@ export class Publisher {
       return;
     }
     sending.asksForRoom = asksForRoom;
-    sending.unanswered = missing.size;
-    sending.error = undefined;
-    for (const subject of [...missing]) this.#requests.send(new Write(this, sending, subject, headers));
+    this.#write(sending, headers);
+  }
+
+  /** Sends it to the next stream that lacks it. */
+  #write(sending: Sending, headers: MsgHdrs): void {
+    const [subject] = sending.missing;
+    if (subject !== undefined) this.#requests.send(new Write(this, sending, subject, headers));
   }
 
   #roomOf({ topic }: Publication): WaitingRoom<Sending> {
@@ -137,19 +139,15 @@ export class Publisher {
   }
 }
 
-/** A publication on its way into one stream, or two. */
+/** A publication on its way into one stream, or one after the other into two. */
 interface Sending {
   readonly publication: Publication;
   /** By which JetStream knows it, however often it is sent. */
   readonly publishId: string;
-  /** The subjects under which no stream has it yet. */
-  readonly missing: Set<string>;
+  /** The subjects under which no stream has it yet, in the order of writing. */
+  readonly missing: string[];
   /** Whether the waiting room sent it. */
   asksForRoom: boolean;
-  /** How many streams have not answered yet. */
-  unanswered: number;
-  /** Why one has not taken it. */
-  error: BrokerError | undefined;
 }
 
 /** The request that writes a publication into a stream. */

@@ -43,6 +43,16 @@ export class Names {
     return `${this.prefix}-messages`;
   }
 
+  /** The stream of copies of dead letters, for queues and broadcast subscriptions on dead-letter topics. */
+  get copies(): string {
+    return `${this.prefix}-copies`;
+  }
+
+  /** The stream in which a pattern finds its messages. */
+  streamOf(pattern: string): string {
+    return isDeadLetterTopic(pattern) ? this.copies : this.messages;
+  }
+
   /** The stream of the standing queues of all dead-letter topics. */
   get dead(): string {
     return `${this.prefix}-dead`;

@@ -121,13 +121,13 @@ export class Topology {
       replay_policy: "instant",
       ...(holdMs === undefined ? {} : { inactive_threshold: Math.round(holdMs * NANOS_PER_MS) }),
     };
-    return { stream: this.names.messages, config };
+    return { stream: this.names.streamOf(purpose.pattern), config };
   }
 
   /** Each stream, and the limits that were asked for by option: only those must agree with a stream that exists. */
   #streams(): [StreamConfig, Partial<StreamConfig>][] {
     const { replicas, maxMessages, maxBytes, maxDeadLetters, maxDeadLetterBytes } = this.#options;
-    const { prefix, messages, dead, attempts } = this.names;
+    const { prefix, messages, copies, dead, attempts } = this.names;
     const common = {
       storage: "file",
       discard: "new",
@@ -136,23 +136,45 @@ export class Topology {
       duplicate_window: DUPLICATE_WINDOW_MS * NANOS_PER_MS,
       num_replicas: replicas ?? 1,
     } as const;
-    const copies = replicas === undefined ? {} : { num_replicas: replicas };
+    const askedReplicas = replicas === undefined ? {} : { num_replicas: replicas };
+    const deadLimits = {
+      max_msgs: limit(maxDeadLetters ?? 100_000),
+      max_bytes: limit(maxDeadLetterBytes ?? 256 * 1024 ** 2),
+    };
+    const askedDead = {
+      ...askedReplicas,
+      ...(maxDeadLetters === undefined ? {} : { max_msgs: deadLimits.max_msgs }),
+      ...(maxDeadLetterBytes === undefined ? {} : { max_bytes: deadLimits.max_bytes }),
+    };
     return [
       [
         {
           ...common,
           name: messages,
           description: "Tidings: published messages, until every queue and subscription has acked them",
-          subjects: [`${prefix}.t.>`, `${prefix}.d.>`],
+          subjects: [`${prefix}.t.>`],
           retention: "interest",
           max_msgs: limit(maxMessages ?? 1_000_000),
           max_bytes: limit(maxBytes ?? 1024 ** 3),
         },
         {
-          ...copies,
+          ...askedReplicas,
           ...(maxMessages === undefined ? {} : { max_msgs: limit(maxMessages) }),
           ...(maxBytes === undefined ? {} : { max_bytes: limit(maxBytes) }),
         },
+      ],
+      // Apart from the messages: a message that failed leaves its queue also while there is no room for new ones.
+      [
+        {
+          ...common,
+          name: copies,
+          description:
+            "Tidings: copies of dead letters, until every queue and subscription on their topics has acked them",
+          subjects: [`${prefix}.d.>`],
+          retention: "interest",
+          ...deadLimits,
+        },
+        askedDead,
       ],
       [
         {
@@ -161,14 +183,9 @@ export class Topology {
           description: "Tidings: dead letters, until they are read, redriven or dropped",
           subjects: [`${prefix}.s.>`],
           retention: "workqueue",
-          max_msgs: limit(maxDeadLetters ?? 100_000),
-          max_bytes: limit(maxDeadLetterBytes ?? 256 * 1024 ** 2),
+          ...deadLimits,
         },
-        {
-          ...copies,
-          ...(maxDeadLetters === undefined ? {} : { max_msgs: limit(maxDeadLetters) }),
-          ...(maxDeadLetterBytes === undefined ? {} : { max_bytes: limit(maxDeadLetterBytes) }),
-        },
+        askedDead,
       ],
       [
         {
@@ -183,7 +200,7 @@ export class Topology {
           max_msgs_per_subject: 1,
           max_age: ATTEMPTS_AGE_MS * NANOS_PER_MS,
         },
-        copies,
+        askedReplicas,
       ],
     ];
   }
