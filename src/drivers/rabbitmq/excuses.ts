@@ -8,8 +8,9 @@ import { StreamLog, type StreamLogHost } from "./stream-log.ts";
 /** How long a message that came back without an excuse waits for one: a process that was cut off needs to connect again. */
 const GRACE_MS = 2_500;
 
-/** How many excuses of one queue are remembered. */
+/** How many excuses of one queue are remembered, and of how many queues: those that were excused last. */
 const MAX_REMEMBERED = 1_000;
+const MAX_QUEUES = 10_000;
 
 /** How far the clocks of publishers and members may be apart, in milliseconds. */
 const CLOCKS_MS = 5_000;
@@ -34,7 +35,7 @@ interface Waiter {
 export class Excuses {
   readonly #log: StreamLog;
   readonly #clock: Clock;
-  /** When members left or were cut off, by queue. */
+  /** When members left or were cut off, by queue, the queue that was excused last at the end. */
   readonly #excuses = new Map<string, number[]>();
   /** Marks its own entries, which it knows without reading them: what a cut gave back needs no look. */
   readonly #self = randomUUID();
@@ -94,7 +95,10 @@ export class Excuses {
     const excuses = this.#excuses.get(queue) ?? [];
     excuses.push(at);
     if (excuses.length > MAX_REMEMBERED) excuses.shift();
+    this.#excuses.delete(queue);
     this.#excuses.set(queue, excuses);
+    const [longest] = this.#excuses.keys();
+    if (this.#excuses.size > MAX_QUEUES && longest !== undefined) this.#excuses.delete(longest);
     for (const waiter of this.#waiters)
       if (waiter.queue === queue && this.unexcused(queue, waiter.returned) === 0) waiter.excused.resolve();
   }
