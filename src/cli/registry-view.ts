@@ -118,8 +118,8 @@ function subscriptionsOf(records: readonly Service[]): SubscriptionView[] {
 
 /** The topic or pattern and the queue that a node of the HTTP broker stands for; `undefined` where it stands for none. */
 function placeOf({ name, version }: Service, { metadata }: Node): { topic: string; queue: string } | undefined {
-  const { "tidings-pattern": pattern, "tidings-queue": queue = "", topic } = metadata;
-  if (name !== BROKER_RECORDS.queues && !isSubscription(name)) return undefined;
+  const { "tidings-pattern": pattern, "tidings-queue": queue = "", "tidings-removed": removed, topic } = metadata;
+  if (removed !== undefined || (name !== BROKER_RECORDS.queues && !isSubscription(name))) return undefined;
   if (pattern !== undefined) return { topic: pattern, queue };
   // A go-micro subscription has its queue as the version, and nowhere else.
   return topic === undefined ? undefined : { topic, queue: version === BROADCAST_VERSION ? "" : version };

@@ -60,6 +60,7 @@ describe("the view of a registry", () => {
       { ...goMicro, version: "ff.http.broadcast", nodes },
       queueRecord({ pattern: "orders.created", queue: "billing" }),
       queueRecord({ pattern: "audit.>", queue: "archive" }),
+      queueRecord({ pattern: "audit.>", queue: "removed" }, true),
     ]);
     const here = ["127.0.0.1:7000"];
     expect([services, peers]).toEqual([[], 2]);

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Delivery } from "../../src/delivery.ts";
+import { memory } from "../../src/registries/memory.ts";
 import { until } from "../../src/testing/conformance/until.ts";
+import { openBroker } from "../http/support/brokers.ts";
 import { named, openStored, storageFolder } from "./support.ts";
 
 describe("what publish answers", () => {
@@ -259,6 +261,29 @@ describe("several brokers on one folder", () => {
     await Promise.all(brokers.map(({ broker }, n) => broker.publish("t", {}, { id: `m${n}` })));
     expect(await named(folder, "part-")).toHaveLength(3);
     for (const { errors } of brokers) expect(errors).toEqual([]);
+  });
+
+  test("bring no queue back that was removed while its process was down", async () => {
+    const registry = memory();
+    const folder = await storageFolder();
+    const open = (storage: string) => openBroker(registry, { storage }, { drainTimeoutMs: 500 });
+    const down = await open(folder);
+    const up = await open(`${folder}-other`);
+    for (const queue of ["goes", "stays"]) await up.broker.createQueue("t", queue);
+    await down.broker.publish("t", { body: "kept" });
+    await down.broker.disconnect();
+    expect(await up.broker.queues.remove("t", "goes")).toBe(true);
+    const back = await open(folder);
+    const waiting = async () => (await up.broker.queues.list()).map(({ queue, messages }) => [queue, messages]);
+    expect(await waiting()).toEqual([["stays", 1]]);
+    expect(back.givenUp).toMatchObject([{ topic: "t", queue: "goes", reason: "its queue was removed" }]);
+    await up.broker.createQueue("t", "goes");
+    await back.broker.disconnect();
+    await open(folder);
+    expect((await waiting()).sort()).toEqual([
+      ["goes", 0],
+      ["stays", 1],
+    ]);
   });
 
   test("take over what one that ended left, without a new start", async () => {

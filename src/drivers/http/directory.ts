@@ -10,7 +10,7 @@ import { GoCarrier } from "./go-carrier.ts";
 import type { GoPeers } from "./go-peers.ts";
 import { leaveLane } from "./leave-lane.ts";
 import type { Peers } from "./peers.ts";
-import { type GoSubscription, type QueueRecord, readGoSubscription, readQueue } from "./records.ts";
+import { type GoSubscription, isRemoved, type QueueRecord, readGoSubscription, readQueue } from "./records.ts";
 import { SERVICE_NAMES } from "./service-names.ts";
 
 /** How often the registry is read anew, beside watching it, in milliseconds. */
@@ -117,7 +117,10 @@ export class Directory {
       if (node.id !== this.#parts.peerId) this.#parts.peers.notice(node);
     } else if (service.name === SERVICE_NAMES.queues) {
       const queue = readQueue(node);
-      if (queue !== undefined) this.addQueue(queue);
+      if (queue !== undefined && !isRemoved(node)) this.addQueue(queue);
+      // One that was read may have been made again meanwhile.
+      else if (queue !== undefined && seenAt === Number.POSITIVE_INFINITY)
+        this.removeQueue(queue, "its queue was removed");
     } else {
       const subscription = readGoSubscription(service, node);
       const leftAt = this.#left.get(node.id);

@@ -4,7 +4,8 @@ import { keepRegistered, type Registration } from "../../registries/keep-registe
 import type { Registry } from "../../registry.ts";
 import type { Directory } from "./directory.ts";
 import type { PeerNetwork } from "./peer-network.ts";
-import { type QueueRecord, queueRecord } from "./records.ts";
+import { isRemoved, type QueueRecord, queueRecord, readQueue } from "./records.ts";
+import { SERVICE_NAMES } from "./service-names.ts";
 
 /** A queue's record holds this long after its last member, in milliseconds: 24 hours. */
 export const QUEUE_TTL_MS: number = 24 * 60 * 60 * 1_000;
@@ -68,9 +69,18 @@ export class QueueRecords {
     await this.#stop(joined);
   }
 
-  /** Removes a queue's record. */
+  /** Puts on record that a queue was removed: for who is down, and keeps messages for it. */
   async remove(queue: QueueRecord): Promise<void> {
-    await this.#registry.deregister(queueRecord(queue));
+    await this.#registry.register(queueRecord(queue, true), { ttlMs: QUEUE_TTL_MS, standing: true });
+  }
+
+  /** Those of some queues that were removed and not made again. */
+  async removed(queues: readonly QueueRecord[]): Promise<QueueRecord[]> {
+    if (queues.length === 0) return [];
+    const records = await this.#registry.getService(SERVICE_NAMES.queues);
+    const gone = records.flatMap(({ nodes }) => nodes.filter(isRemoved)).map(readQueue);
+    const ids = new Set(gone.flatMap((queue) => (queue === undefined ? [] : [idOf(queue)])));
+    return queues.filter((queue) => ids.has(idOf(queue)));
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,8 @@ const KEYS = {
   peer: "tidings-peer",
   pattern: "tidings-pattern",
   queue: "tidings-queue",
+  /** Says of a queue's record that the queue was removed, until it is made again. */
+  removed: "tidings-removed",
 } as const;
 
 /** A subscription of a go-micro process, as its record tells it. */
@@ -61,14 +63,11 @@ export function peerRecord(peerId: string, address: string, security: Readonly<R
   return record(SERVICE_NAMES.peers, "1", { id: peerId, address, metadata });
 }
 
-/** The record of a queue: no process answers for it. */
-export function queueRecord({ pattern, queue }: QueueRecord): Service {
+/** The record of a queue, or of one that was removed: no process answers for it. */
+export function queueRecord({ pattern, queue }: QueueRecord, removed = false): Service {
   const id = createHash("sha256").update(`${pattern}\u0000${queue}`).digest("hex").slice(0, 40);
-  return record(SERVICE_NAMES.queues, "1", {
-    id,
-    address: "",
-    metadata: { [KEYS.pattern]: pattern, [KEYS.queue]: queue },
-  });
+  const metadata = { [KEYS.pattern]: pattern, [KEYS.queue]: queue, ...(removed ? { [KEYS.removed]: "true" } : {}) };
+  return record(SERVICE_NAMES.queues, "1", { id, address: "", metadata });
 }
 
 /** Reads a go-micro subscription's node; `undefined` where it is none: those of Tidings processes are told over their wire. */
@@ -95,6 +94,11 @@ export function readQueue(node: Node): QueueRecord | undefined {
   const pattern = node.metadata[KEYS.pattern];
   const queue = node.metadata[KEYS.queue];
   return pattern === undefined || queue === undefined ? undefined : { pattern, queue };
+}
+
+/** Whether a queue's node says that it was removed. */
+export function isRemoved(node: Node): boolean {
+  return node.metadata[KEYS.removed] !== undefined;
 }
 
 function record(name: string, version: string, node: Node): Service {

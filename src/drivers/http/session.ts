@@ -244,7 +244,10 @@ class Session implements HttpSession {
       queueTtlMs: QUEUE_TTL_MS,
       onGiveUp: (message) => this.#context.onGiveUp(message),
     });
-    await Promise.all(queues.map((queue) => this.#queueRecords.create(queue)));
+    const removed = new Set(await this.#queueRecords.removed(queues));
+    for (const queue of removed) this.#directory.removeQueue(queue, "its queue was removed");
+    const staying = queues.filter((queue) => !removed.has(queue));
+    await Promise.all(staying.map((queue) => this.#queueRecords.create(queue)));
   }
 
   publish(publication: Publication): void {
