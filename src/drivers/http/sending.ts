@@ -189,9 +189,9 @@ export class Sending {
   }
 
   /**
-   * The other process has been silent for a while, over a connection or without one. What it has not received goes to other members of its queue, where there
-   * are any; what it has received does so too once it has been silent for longer than its handlers may take, and has then
-   * used an attempt.
+   * The other process has been silent for a while, over a connection or without one. What it has not received goes to other
+   * members of its queue, where there are any; what it has received does so too once it has been silent for longer than its
+   * handlers may take, and has then used an attempt.
    */
   impatient(silentMs: number): void {
     const passed = (entry: Entry): boolean => {
