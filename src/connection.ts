@@ -218,7 +218,10 @@ export class Connection {
       },
       onUp: () => {
         if (!current()) return;
-        if (this.#status === "reconnecting") this.#become("connected");
+        if (this.#status === "reconnecting") {
+          this.#become("connected");
+          this.logger.info({ driver: driver.name }, `The connection of the ${driver.name} broker is restored.`);
+        }
         outbound.resume();
       },
       onClosed: (error) => {

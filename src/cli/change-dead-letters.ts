@@ -1,4 +1,5 @@
 import type { Broker } from "../broker.ts";
+import type { DeadLetter } from "../driver.ts";
 import { BrokerError } from "../errors.ts";
 import { colorsFor } from "./colors.ts";
 import { DEAD_LETTER_COLUMNS, deadLetterRow } from "./dead-letter-text.ts";
@@ -46,26 +47,37 @@ export async function changeDeadLetters(
     const text = `Interrupted: ${count} dead letter(s) of ${topic} were ${DONE[verb]} before; the rest stays.`;
     throw new BrokerError("ERR_UNDELIVERED", text, { topic });
   }
-  const left = (await broker.deadLetters.list(topic)).filter(({ id }) => ids.length === 0 || ids.includes(id)).length;
-  if (count === 0 && left > 0) {
-    const text = `None of ${left} dead letter(s) in ${topic} could be ${DONE[verb]}: ${WHY_LEFT[verb]}.`;
-    throw new BrokerError("ERR_NOT_FOUND", text, { topic, count: left });
+  const staying = await broker.deadLetters.list(topic);
+  const left = staying.length;
+  const asked = staying.filter(({ id }) => ids.length === 0 || ids.includes(id)).length;
+  if (count === 0 && asked > 0) {
+    const text = `None of ${asked} dead letter(s) in ${topic} could be ${DONE[verb]}: ${WHY_LEFT[verb]}.`;
+    throw new BrokerError("ERR_NOT_FOUND", text, { topic, count: asked });
   }
   await output.write(
     json
       ? jsonLine({ topic, [DONE[verb]]: count, left, dryRun: false })
       : `${visible(topic)}: ${count} dead letter(s) ${DONE[verb]}, ${left} left`,
   );
-  if (left > 0) terminal.stderr.write(`warning: ${left} dead letter(s) are left: ${WHY_LEFT[verb]}\n`);
+  if (asked > 0)
+    terminal.stderr.write(`warning: ${asked} dead letter(s) could not be ${DONE[verb]}: ${WHY_LEFT[verb]}\n`);
 }
 
 async function rehearse(broker: Broker, change: DeadLetterChange, json: boolean, terminal: Terminal): Promise<void> {
   const { topic, ids, verb } = change;
   const letters = await findDeadLetters(broker, topic, ids);
   const output = new LineWriter(terminal.stdout);
+  const lost = verb === "redrive" ? await withoutQueue(broker, letters) : [];
+  if (lost.length > 0) {
+    const names = lost.map(({ id, queue = "" }) => `${visible(id)} (${visible(queue)})`).join(", ");
+    terminal.stderr.write(
+      `warning: the queue of ${lost.length} of them is not there, so that they may stay: ${names}\n`,
+    );
+  }
   if (json) {
+    const left = (await broker.deadLetters.list(topic)).length;
     const facts = letters.map(({ id, queue = null }) => ({ id, queue }));
-    return output.write(jsonLine({ topic, [DONE[verb]]: 0, left: letters.length, dryRun: true, would: facts }));
+    return output.write(jsonLine({ topic, [DONE[verb]]: 0, left, dryRun: true, would: facts }));
   }
   const { dim } = colorsFor(terminal.stdout, terminal.env);
   if (letters.length > 0) {
@@ -73,6 +85,12 @@ async function rehearse(broker: Broker, change: DeadLetterChange, json: boolean,
     await output.write(textTable(DEAD_LETTER_COLUMNS, rows, widthOf(terminal.stdout), dim));
   }
   await output.write(`${visible(topic)}: ${letters.length} dead letter(s) would be ${DONE[verb]}`);
+}
+
+/** Those that failed in a queue which the broker does not list. */
+async function withoutQueue(broker: Broker, letters: readonly DeadLetter[]): Promise<DeadLetter[]> {
+  const queues = new Set((await broker.queues.list()).map(({ queue }) => queue));
+  return letters.filter(({ queue }) => queue !== undefined && !queues.has(queue));
 }
 
 async function carryOut(

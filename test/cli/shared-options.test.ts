@@ -14,6 +14,7 @@ describe("the options that every command takes", () => {
       "--registry-address",
       "--wire",
       "--storage",
+      "--secure",
     ]);
     for (const option of command.options) {
       const key = SETTING_KEYS.find((one) => one === option.attributeName());
@@ -29,13 +30,14 @@ describe("the options that every command takes", () => {
       TIDINGS_BROKER: "nats",
       TIDINGS_WIRE: "go-micro",
       TIDINGS_SECRET: "word",
+      TIDINGS_SECURE: "true",
       MICRO_REGISTRY: "consul",
       TIDINGS_SERVER_NAME: "billing",
       TIDINGS_DRAIN_TIMEOUT_MS: "soon",
     };
     expect(resolveBrokerSettings(command.opts(), env)).toEqual({
       broker: "nats://flag:1",
-      brokerOptions: { wire: "tidings", secret: "word", registry: "consul" },
+      brokerOptions: { wire: "tidings", secret: "word", secure: true, registry: "consul" },
     });
   });
 });

@@ -63,16 +63,22 @@ describe("the options", () => {
     expect(() => rabbitmq(options)).toThrow(expect.objectContaining({ code: "ERR_INVALID_OPTION" }));
   });
 
-  test.each([
-    { storage: "folder" },
-    { secret: "secret" },
-    { secure: true },
-    { registry: "local" },
-    { backlogMessages: 1 },
-  ])("of other brokers, %o, are ERR_UNSUPPORTED", async (options) => {
-    const broker = createBroker(rabbitmq({ url: "amqp://127.0.0.1:1" }), options);
-    await expect(broker.connect()).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+  test.each([{ storage: "folder" }, { secret: "secret" }, { secure: true }, { backlogMessages: 1 }])(
+    "of other brokers, %o, are ERR_UNSUPPORTED",
+    async (options) => {
+      const broker = createBroker(rabbitmq({ url: "amqp://127.0.0.1:1" }), options);
+      await expect(broker.connect()).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+    },
+  );
+});
+
+test("a registry is where services register, on any broker", async () => {
+  const broker = createBroker(rabbitmq({ url: "amqp://127.0.0.1:1" }), {
+    registry: "memory",
+    connectTimeoutMs: 100,
+    reconnect: { maxAttempts: 1 },
   });
+  await expect(broker.connect()).rejects.toMatchObject({ code: "ERR_CONNECT_FAILED" });
 });
 
 test("a client that is not installed is ERR_MISSING_DEPENDENCY that says what to install", async () => {

@@ -87,7 +87,7 @@ async function listTopics({ json, ...flags }: DlqFlags, terminal: Terminal): Pro
   await withConnection(flags, terminal, async (broker) => {
     const topics = await broker.deadLetters.topics();
     if (json === true) return output.write(jsonLine(topics.map(({ topic, messages }) => ({ topic, messages }))));
-    if (topics.length === 0) return output.write(`The ${broker.name} broker keeps no dead letters.`);
+    if (topics.length === 0) return output.write(`There are no dead letters on the ${broker.name} broker.`);
     const rows = topics.map(({ topic, messages }) => [visible(topic), String(messages)]);
     await output.write(table(["topic", "dead letters"], rows, terminal));
   });

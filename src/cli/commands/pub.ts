@@ -37,7 +37,8 @@ Examples:
   tidings pub orders.created < order.json            the body from standard input
   tidings pub ticks hello --count 100 --rate 10      a hundred messages, ten a second
 
-It ends when everything is delivered and handled; with ERR_UNDELIVERED and status 1 when it is not within --timeout-ms.`;
+On the HTTP broker it ends when everything is delivered and handled, on others when it is stored; with ERR_UNDELIVERED and
+status 1 when it is not within --timeout-ms.`;
 
 /** Adds `tidings pub`: publishes messages and waits until they are delivered. */
 export function addPub(program: Command, terminal: Terminal): void {
@@ -51,7 +52,12 @@ export function addPub(program: Command, terminal: Terminal): void {
     .option("--id <id>", "the message's id (default: a new UUID)")
     .option("-n, --count <n>", "publish it this many times", wholeNumber("--count"), 1)
     .option("--rate <n>", "messages a second (default: as fast as they are taken)", rate("--rate"))
-    .option("--timeout-ms <ms>", "how long to wait for delivery", milliseconds("--timeout-ms"), 10_000)
+    .option(
+      "--timeout-ms <ms>",
+      "how long to connect, and then to wait for delivery",
+      milliseconds("--timeout-ms"),
+      10_000,
+    )
     .option("--json", "print receipts as lines of JSON")
     .addHelpText("after", EXAMPLES)
     .action((topic: string, body: string | undefined, flags: PubFlags) => publish(topic, body, flags, terminal));
@@ -67,6 +73,7 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
     logger: terminalLogger(terminal),
     onError: terminalOnError(terminal),
     drainTimeoutMs: DRAIN_MS,
+    connectTimeoutMs: Math.max(1, flags.timeoutMs),
   });
   let published = 0;
   const givenUp = new GivenUp(topic);

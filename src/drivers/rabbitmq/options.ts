@@ -136,8 +136,6 @@ function refuseForeign(options: BrokerOptions): void {
     options.storage !== undefined && "storage",
     options.secret !== undefined && "secret",
     options.secure === true && "secure",
-    options.registry !== undefined && "registry",
-    options.registryAddress !== undefined && "registryAddress",
     options.backlogMessages !== undefined && "backlogMessages",
     options.backlogBytes !== undefined && "backlogBytes",
     options.backlogAgeMs !== undefined && "backlogAgeMs",

@@ -18,6 +18,12 @@ export function oneOf<Word extends string>(...words: readonly Word[]): Parser<Wo
   return { allowed: listed(words), read: (given) => words.find((word) => word === given) };
 }
 
+/** Yes or no. */
+export const yesOrNo: Parser<boolean> = {
+  allowed: "true or false",
+  read: (given) => (given === "true" ? true : given === "false" ? false : undefined),
+};
+
 /** One of a few words. Those that a later version is to have are read too: what they stand for refuses them with its own words. */
 export function oneOfNow(now: readonly string[], later: readonly string[]): Parser<string> {
   return { allowed: listed(now), read: (given) => [...now, ...later].find((word) => word === given) };

@@ -7,7 +7,7 @@ import { SETTINGS, type SettingKey, type SettingValues } from "./table.ts";
 
 /** The options of a broker that can be set from outside; only those that were. */
 interface OutsideBrokerOptions
-  extends Pick<BrokerOptions, "registryAddress" | "wire" | "storage" | "secret" | "drainTimeoutMs"> {
+  extends Pick<BrokerOptions, "registryAddress" | "wire" | "storage" | "secret" | "secure" | "drainTimeoutMs"> {
   /** The name of a registry. */
   registry?: string;
 }
@@ -76,6 +76,7 @@ function settle(
     wire: find("wire")?.value,
     storage: find("storage")?.value,
     secret: find("secret")?.value,
+    secure: find("secure")?.value,
     drainTimeoutMs: find("drainTimeoutMs")?.value,
   });
   const service = onlyGiven({

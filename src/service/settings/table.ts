@@ -1,6 +1,6 @@
 import type { BrokerOptions } from "../../broker-options.ts";
 import { DEFAULT_REGISTER_INTERVAL_MS, DEFAULT_TTL_MS } from "../../registry.ts";
-import { brokerName, milliseconds, oneOf, oneOfNow, pairs, seconds, text } from "./parsers.ts";
+import { brokerName, milliseconds, oneOf, oneOfNow, pairs, seconds, text, yesOrNo } from "./parsers.ts";
 import type { Setting } from "./setting.ts";
 
 /** The value of each setting. */
@@ -12,6 +12,7 @@ export interface SettingValues {
   wire: NonNullable<BrokerOptions["wire"]>;
   storage: string;
   secret: string;
+  secure: boolean;
   serverName: string;
   serverVersion: string;
   serverId: string;
@@ -79,6 +80,12 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
     help: "a secret that all peers share, or the file that holds it",
     parser: text("a secret"),
   },
+  secure: setting("secure", {
+    of: "broker",
+    placeholder: "true|false",
+    help: "whether to encrypt, with certificates made at start (default: false)",
+    parser: yesOrNo,
+  }),
   serverName: setting("server-name", {
     of: "service",
     micro: { variable: "MICRO_SERVER_NAME" },

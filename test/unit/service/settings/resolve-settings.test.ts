@@ -33,6 +33,13 @@ const CASES: Readonly<
   wire: { at: ["brokerOptions", "wire"], values: plain("tidings", "go-micro") },
   storage: { at: ["brokerOptions", "storage"], values: plain("./a", "./b") },
   secret: { at: ["brokerOptions", "secret"], values: plain("", "word") },
+  secure: {
+    at: ["brokerOptions", "secure"],
+    values: [
+      ["true", true],
+      ["false", false],
+    ],
+  },
   serverName: { at: ["name"], values: plain("a", "b", "c") },
   serverVersion: { at: ["version"], values: plain("1", "2", "3") },
   serverId: { at: ["id"], values: plain("1", "2", "3") },
