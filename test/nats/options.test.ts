@@ -43,14 +43,17 @@ describe("servers", () => {
     );
   });
 
-  test.each([`nats://u:${SECRET}@host:1/path`, `nats://u:${SECRET}@host:1?token=${SECRET}`, `nats://u:${SECRET}@`])(
-    "%s is refused without its secret",
-    (url) => {
-      const error = errorOf(() => resolveNatsOptions(optionsOfUrl(url), {}, false));
-      expect(error.code).toBe("ERR_INVALID_OPTION");
-      expect(inspect(error)).not.toContain(SECRET);
-    },
-  );
+  test.each([
+    `nats://u:${SECRET}@host:port`,
+    `nats://u:${SECRET}@host:70000`,
+    `nats://u:${SECRET}@host:1/path`,
+    `nats://u:${SECRET}@host:1?token=${SECRET}`,
+    `nats://u:${SECRET}@`,
+  ])("%s is refused without its secret", (url) => {
+    const error = errorOf(() => resolveNatsOptions(optionsOfUrl(url), {}, false));
+    expect(error.code).toBe("ERR_INVALID_OPTION");
+    expect(inspect(error)).not.toContain(SECRET);
+  });
 });
 
 describe("options", () => {

@@ -175,7 +175,7 @@ interface Server {
 function parseServer(text: string): Server {
   const [, scheme, login, server = ""] = /^(?:(nats|tls):\/\/)?(?:(.*)@)?([^/?#@\s]+)\/?$/is.exec(text) ?? [];
   const secure = scheme?.toLowerCase() === "tls";
-  if (server === "") throw invalid(`The server ${JSON.stringify(masked(text))} is not host:port.`);
+  if (server === "" || !hasPort(server)) throw invalid(`The server ${JSON.stringify(masked(text))} is not host:port.`);
   if (login === undefined) return { server, secure };
   const colon = login.indexOf(":");
   const decode = (part: string): string => {
@@ -189,6 +189,12 @@ function parseServer(text: string): Server {
   return { server, secure, user: decode(login.slice(0, colon)), password: decode(login.slice(colon + 1)) };
 }
 
+/** Whether what follows the host, if anything does, is a port. */
+function hasPort(server: string): boolean {
+  const [, port] = /^(?:\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(server) ?? [undefined, ""];
+  return port === undefined || (/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535);
+}
+
 function refuse(options: BrokerOptions, core: boolean): void {
   const driver = core ? "nats+core" : "nats";
   const unsupported = (message: string) => new BrokerError("ERR_UNSUPPORTED", message, { driver });
@@ -197,12 +203,12 @@ function refuse(options: BrokerOptions, core: boolean): void {
   const asked = (["storage", "secret", "backlogMessages", "backlogBytes", "backlogAgeMs"] as const).filter(
     (name) => options[name] !== undefined,
   );
-  if (asked.length > 0)
-    throw unsupported(
-      core
-        ? `Core NATS keeps nothing: it has no ${asked.join(", ")}.`
-        : `The NATS server keeps the messages: it has no ${asked.join(", ")}. Its limits are maxMessages and maxBytes of nats().`,
-    );
+  if (asked.length === 0) return;
+  const keeper = core ? "Core NATS keeps nothing" : "The NATS server keeps the messages";
+  const limits = asked.some((name) => name.startsWith("backlog")) && !core;
+  throw unsupported(
+    `${keeper}: it has no ${asked.join(", ")}.${limits ? " Its limits are maxMessages and maxBytes of nats()." : ""}`,
+  );
 }
 
 function invalid(message: string): BrokerError {
