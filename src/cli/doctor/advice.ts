@@ -7,15 +7,26 @@ const START: Readonly<Record<string, string>> = {
   rabbitmq: "start one with `rabbitmq-server`",
 };
 
+/** A URL with user and password, by the broker's name. */
+const LOGIN: Readonly<Record<string, string>> = {
+  nats: "nats://user:password@host:4222",
+  "nats+core": "nats+core://user:password@host:4222",
+  rabbitmq: "amqp://user:password@host:5672",
+};
+
 /** What to do about an error of connecting or of a call, in one sentence. */
 export function adviceFor(code: ErrorCode, broker: string): string {
   switch (code) {
     case "ERR_CONNECT_FAILED": {
       const start = START[broker];
-      return `Check that --broker-address is right and a server listens there${start === undefined ? "" : `; ${start}`}.`;
+      if (start === undefined)
+        return "Give another address with --broker-address: one of this host, with a port that is free.";
+      return `Check that --broker-address is right and a server listens there; ${start}.`;
     }
     case "ERR_AUTHENTICATION":
-      return "Set TIDINGS_BROKER to a URL with the right user and password, such as nats://user:password@host:4222.";
+      if (LOGIN[broker] === undefined)
+        return "Give all processes the same secret, or certificates that trust each other.";
+      return `Set TIDINGS_BROKER to a URL with the right user and password, such as ${LOGIN[broker]}.`;
     case "ERR_MISSING_DEPENDENCY":
       return "Run the command in the message in your project.";
     case "ERR_ADDRESS_IN_USE":
