@@ -3,8 +3,10 @@ import { spawn, spawnSync } from "node:child_process";
 
 const INSIDE = "TIDINGS_INTEROP_INSIDE";
 
-// go-micro asks by the default route, so that there must be one: a pair of interfaces that leads nowhere.
+// go-micro asks by the default route, so that there must be one: a pair of interfaces that leads nowhere. Its records name the
+// host, and what is recorded names no machine: here it has a name of its own.
 const SETUP = [
+  "echo localhost > /proc/sys/kernel/hostname",
   "ip link set lo up",
   "ip link add m0 type veth peer name m1",
   "ip addr add 10.77.0.1/24 dev m0",
@@ -21,7 +23,9 @@ export function isInside(env = process.env) {
 
 /** Why there can be no namespace here; `undefined` where there can. */
 export function namespaceRefusal() {
-  const { status, error, stderr } = spawnSync("unshare", ["-n", "sh", "-c", SETUP, "sh", "true"], { encoding: "utf8" });
+  const { status, error, stderr } = spawnSync("unshare", ["-n", "-u", "sh", "-c", SETUP, "sh", "true"], {
+    encoding: "utf8",
+  });
   if (error === undefined && status === 0) return undefined;
   return `no network namespace can be made here: ${(error?.message ?? stderr.trim()) || `status ${status}`}`;
 }
@@ -29,7 +33,7 @@ export function namespaceRefusal() {
 /** Runs a program in a namespace of its own; resolves with its exit status. Its output goes where this process's goes. */
 export function runInside(program, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn("unshare", ["-n", "sh", "-c", SETUP, "sh", program, ...args], {
+    const child = spawn("unshare", ["-n", "-u", "sh", "-c", SETUP, "sh", program, ...args], {
       stdio: "inherit",
       env: { ...process.env, [INSIDE]: "1" },
     });

@@ -7,6 +7,7 @@
 //   --build-minutes N  how long building the peers may take in all (default 60); what is not built by then is named
 //   --parallel N       how many rows at a time (default 1)
 //   --json             the result as one line of JSON at the end
+//   --record           instead of all that: writes what the peers really send to test/fixtures/go-micro, for the tests
 //
 // It needs a Go toolchain, which builds the peers from go-micro's published modules, and a network namespace of its own, so
 // that no multicast packet leaves the machine (Linux, as root). What is missing is named; in CI a missing toolchain is a failure.
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     "build-minutes": { type: "string", default: "60" },
     parallel: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
   },
 });
 
@@ -33,7 +35,8 @@ ensureBuilt();
 
 if (isInside()) {
   const { runMatrix } = await import("../interop/matrix.mjs");
-  process.exitCode = await runMatrix(values);
+  const { record } = await import("../interop/record.mjs");
+  process.exitCode = await (values.record ? record(values) : runMatrix(values));
 } else {
   process.exitCode = await prepare();
 }
