@@ -5,6 +5,7 @@ import type { Delivery } from "../../src/delivery.ts";
 import { rabbitmq } from "../../src/drivers/rabbitmq/index.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { until } from "../../src/testing/conformance/until.ts";
+import { bytesOf, TRANSCRIPTS } from "../interop/transcripts.ts";
 import { describeWithEngine } from "../support/engines/find-engine.ts";
 import { type RabbitmqEngine, startRabbitmq } from "../support/engines/rabbitmq.ts";
 
@@ -54,6 +55,32 @@ describeWithEngine("rabbitmq", 'RabbitMQ with wire "go-micro"', () => {
     expect([ours?.fields.exchange, ours?.fields.routingKey]).toEqual(["micro", "a.d"]);
     expect([ours?.properties.headers, [...(ours?.content ?? [])]]).toEqual([{ Foo: "bär" }, [0, 255]]);
     expect([ours?.properties.contentType, ours?.properties.messageId]).toEqual([undefined, undefined]);
+  });
+
+  test("what real go-micro sent arrives, and ours is the same on the wire", TIMEOUT, async () => {
+    const messages = TRANSCRIPTS.flatMap(({ rabbitmq = [] }) => rabbitmq);
+    expect(messages.length).toBeGreaterThan(0);
+    await using broker = await open();
+    const received: Delivery[] = [];
+    await broker.subscribe("transcript.*", (delivery) => void received.push(delivery));
+    const taken: ConsumeMessage[] = [];
+    const { queue } = await go.assertQueue("", { exclusive: true });
+    await go.bindQueue(queue, "micro", "transcript.*");
+    await go.consume(queue, (message) => message !== null && taken.push(message), { noAck: true });
+    for (const { sent } of messages) {
+      const [before, body] = [taken.length, bytesOf(sent.body)];
+      go.publish(sent.exchange, sent.routingKey, body, { ...sent.properties, headers: sent.headers });
+      await until(() => received.length === before + 1 && taken.length === before + 1, { what: "theirs arrived" });
+      const header = { ...received.at(-1)?.message.header };
+      expect([received.at(-1)?.topic, header]).toEqual([sent.routingKey, sent.headers]);
+      expect(Buffer.from(received.at(-1)?.message.body ?? [])).toEqual(body);
+      await broker.publish(sent.routingKey, { header, body });
+      await until(() => received.length === before + 2 && taken.length === before + 2, { what: "ours arrived" });
+      const [theirs, ours] = taken.slice(-2);
+      expect(ours?.properties).toEqual(theirs?.properties);
+      expect([ours?.fields.exchange, ours?.fields.routingKey]).toEqual([sent.exchange, sent.routingKey]);
+      expect(ours?.content).toEqual(body);
+    }
   });
 
   test("a queue is go-micro's, also one that was made durable", TIMEOUT, async () => {

@@ -1,7 +1,7 @@
 import type { ChannelModel, ConfirmChannel } from "amqplib";
 import type { Capabilities } from "../../capabilities.ts";
 import type { DriverContext, DriverSubscription, Publication, SubscribeRequest } from "../../driver.ts";
-import { BrokerError, wrapError } from "../../errors.ts";
+import { BrokerError, describeError, wrapError } from "../../errors.ts";
 import { before } from "../../internal/wait.ts";
 import type { Client } from "./client.ts";
 import { GoMicroSubscription } from "./go-micro-subscription.ts";
@@ -41,6 +41,8 @@ export class GoMicroBroker {
   readonly #link: Link;
   readonly #subscriptions = new Set<GoMicroSubscription>();
   #channel: ConfirmChannel | undefined;
+  /** What waits for another channel: the server has ended the one of publishes, and the connection holds. */
+  #held: Publication[] | undefined;
 
   constructor(client: Client, settings: Settings, context: DriverContext) {
     this.address = settings.address;
@@ -51,7 +53,7 @@ export class GoMicroBroker {
         open: () => Session.open(client, settings, timeoutMs),
         restore: async (session) => {
           await declareExchange(session);
-          this.#channel = await session.confirmChannel();
+          await this.#openChannel(session);
           await Promise.all([...this.#subscriptions].map((subscription) => subscription.attach(session)));
         },
         lost: () => {
@@ -77,6 +79,11 @@ export class GoMicroBroker {
   }
 
   publish(publication: Publication): void {
+    if (this.#held === undefined) this.#send(publication);
+    else this.#held.push(publication);
+  }
+
+  #send(publication: Publication): void {
     const { topic, header, body } = publication;
     const fail = (error: unknown) => {
       const message = `The message to ${topic} could not be sent`;
@@ -120,5 +127,39 @@ export class GoMicroBroker {
     });
     if (session !== undefined && confirmed !== undefined) await before(clock, deadlineAt, confirmed);
     await session?.close(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS));
+  }
+
+  async #openChannel(session: Session): Promise<void> {
+    const channel = await session.confirmChannel();
+    channel.once("close", () => {
+      if (this.#channel !== channel) return;
+      this.#channel = undefined;
+      // A connection that ends closes its channels first: then it is the link that restores them.
+      queueMicrotask(() => {
+        if (session.alive && this.#link.session === session) void this.#reopen(session);
+      });
+    });
+    this.#channel = channel;
+  }
+
+  /** The server ended the channel, as where somebody removed the exchange: that is made again, with its bindings. */
+  async #reopen(session: Session): Promise<void> {
+    this.#held = [];
+    try {
+      await declareExchange(session);
+      await Promise.all([...this.#subscriptions].map((subscription) => subscription.bind()));
+      await this.#openChannel(session);
+    } catch (error) {
+      this.#context.logger.debug(
+        { reason: describeError(error) },
+        "No channel can be opened: the connection is given up",
+      );
+      // The next connection begins anew, with its pauses.
+      session.destroy();
+    } finally {
+      const held = this.#held;
+      this.#held = undefined;
+      for (const publication of held) this.#send(publication);
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { Channel, ConsumeMessage } from "amqplib";
 import type { DriverContext, SubscribeRequest } from "../../driver.ts";
-import { BrokerError } from "../../errors.ts";
+import { wrapError } from "../../errors.ts";
+import { delay } from "../../internal/wait.ts";
 import { checkTag } from "../../message.ts";
 import { checkTopic, matchesTopic } from "../../topics.ts";
 import { bindingKey, declareQueue, GO_MICRO_EXCHANGE, headerOf } from "./go-micro-topology.ts";
@@ -9,6 +10,9 @@ import { closeChannel, type Session } from "./session.ts";
 /** go-micro's two spellings of the id header, the newer one first. */
 const ID_HEADERS = ["Micro-ID", "Micro-Id"] as const;
 
+/** Pause before a subscription that the server ended is made again, doubled with each failure, in milliseconds. */
+const RESTORE_MS = { first: 50, most: 2_000 };
+
 /**
  * A subscription as go-micro makes it. Messages are acknowledged when their handlers have ended, however they ended: those
  * of a process that dies go to the other members of its queue.
@@ -16,9 +20,10 @@ const ID_HEADERS = ["Micro-ID", "Micro-Id"] as const;
 export class GoMicroSubscription {
   readonly #request: SubscribeRequest;
   readonly #context: DriverContext;
+  readonly #stopping = new AbortController();
   #channel: Channel | undefined;
+  #name = "";
   #consumer: string | undefined;
-  #stopped = false;
   #counter = 0;
 
   constructor(request: SubscribeRequest, context: DriverContext) {
@@ -31,18 +36,35 @@ export class GoMicroSubscription {
     const { pattern, queue, prefetch } = this.#request;
     const name = await declareQueue(session, queue);
     const channel = await session.channel();
+    let ended = false;
+    channel.once("close", () => {
+      ended = true;
+      this.#lost(channel, session);
+    });
     await channel.prefetch(prefetch);
     // As go-micro: a queue that deletes itself with its last consumer has to have one before anything else is done with it.
     const { consumerTag } = await channel.consume(name, (message) => this.#take(channel, message));
     await channel.bindQueue(name, GO_MICRO_EXCHANGE, bindingKey(pattern));
     if (this.#stopped) return closeChannel(channel);
+    if (ended) throw new Error("the channel closed as soon as it was consumed from");
     this.#channel = channel;
+    this.#name = name;
     this.#consumer = consumerTag;
+  }
+
+  /** Binds its queue once more: the exchange was removed, and its bindings with it. */
+  async bind(): Promise<void> {
+    try {
+      await this.#channel?.bindQueue(this.#name, GO_MICRO_EXCHANGE, bindingKey(this.#request.pattern));
+    } catch {
+      // The server ended the channel at it, and the subscription is made again, its binding with it.
+      this.#context.logger.debug({ topic: this.#request.pattern }, "A queue could not be bound again");
+    }
   }
 
   /** Takes no further messages; those in hand go on. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     const { topic, queue } = { topic: this.#request.pattern, queue: this.#request.queue };
     try {
       if (this.#consumer !== undefined) await this.#channel?.cancel(this.#consumer);
@@ -54,13 +76,49 @@ export class GoMicroSubscription {
 
   /** Gives back what was not settled. */
   async close(): Promise<void> {
-    if (this.#channel !== undefined) await closeChannel(this.#channel);
+    const channel = this.#channel;
+    this.#channel = undefined;
+    if (channel !== undefined) await closeChannel(channel);
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  #lost(channel: Channel, session: Session): void {
+    if (this.#channel !== channel) return;
+    this.#channel = undefined;
+    // A connection that ends closes its channels first: then restoring is not this subscription's to begin.
+    queueMicrotask(() => {
+      if (session.alive && !this.#stopped) void this.#restore(session);
+    });
+  }
+
+  /** The server ended the consumer or its channel, and the connection holds. */
+  async #restore(session: Session): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      for (let waitMs = RESTORE_MS.first; ; waitMs = Math.min(RESTORE_MS.most, waitMs * 2)) {
+        await delay(this.#context.clock, waitMs, signal);
+        if (!session.alive) return;
+        try {
+          return await this.attach(session);
+        } catch (error) {
+          if (!session.alive) return;
+          const message = `Restoring the subscription to ${this.#request.pattern} failed`;
+          this.#context.onError(wrapError(error, "ERR_CONNECTION_LOST", message, { driver: "rabbitmq" }));
+        }
+      }
+    } catch (error) {
+      // It was stopped while it waited.
+      if (!signal.aborted) throw error;
+    }
   }
 
   #take(channel: Channel, message: ConsumeMessage | null): void {
     if (message === null) {
-      const reason = `RabbitMQ ended the subscription to ${this.#request.pattern}: its queue was deleted.`;
-      this.#request.onEnd(new BrokerError("ERR_CONNECTION_LOST", reason, { driver: "rabbitmq" }));
+      // The queue is gone. It is made anew, on a channel of its own: what the old one held is gone too.
+      void closeChannel(channel);
       return;
     }
     const topic = message.fields.routingKey;
