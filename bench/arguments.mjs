@@ -1,7 +1,8 @@
 // The bench's flags.
 import { parseArgs } from "node:util";
 
-export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N] [--only NAME,...]
+export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N]
+                        [--only NAME,...] [--no-peers]
 
   --quick               fewer rounds, shorter runs
   --json                print one line of JSON
@@ -9,7 +10,8 @@ export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [-
   --ms N                how long a throughput run takes at least, in milliseconds (default 1000; quick 200)
   --rate N              messages a second of a latency run (default 1000)
   --latency-messages N  messages of a latency run (default 2000; quick 300)
-  --only NAME,...       these contestants only, and the two that ratios are taken to; "storage" is one of them`;
+  --only NAME,...       these groups, or contestants with those that they are compared with
+  --no-peers            without what is installed by hand`;
 
 const COUNTS = {
   rounds: { full: 5, quick: 2 },
@@ -25,6 +27,7 @@ export function readArguments(args) {
   const options = {
     quick: flag,
     json: flag,
+    "no-peers": flag,
     help: { ...flag, short: "h" },
     only: text,
     ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, text])),
@@ -38,6 +41,7 @@ export function readArguments(args) {
   };
   return {
     json: values.json,
+    peers: !values["no-peers"],
     help: values.help,
     only: values.only?.split(","),
     rounds: count("rounds"),

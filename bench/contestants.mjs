@@ -1,17 +1,73 @@
 // Who takes part: the two sides of each, loaded in processes of their own.
 
-/** What ratios are taken to: what HTTP costs with a request for each message, and what a bare connection costs. */
-export const BASELINES = ["undici-post", "raw-tcp"];
-
-/** The contestants by name. `inFlight`: publishes, or requests, that are under way at once. */
-export const CONTESTANTS = {
-  memory: { inFlight: 2_000, load: () => import("./memory.mjs") },
-  http: { inFlight: 2_000, load: () => import("./http.mjs") },
-  "undici-post": { inFlight: 64, load: () => import("./undici-post.mjs") },
-  "raw-tcp": { inFlight: 2_000, load: () => import("./raw-tcp.mjs") },
-  moleculer: { inFlight: 2_000, load: () => import("./peers/moleculer.mjs") },
-  axon: { inFlight: 2_000, load: () => import("./peers/axon.mjs") },
-};
-
-/** Handlers at once in a receiver. */
+/** Handlers at once in a receiver, and messages that an engine hands it before it acknowledges. */
 export const CONCURRENCY = 256;
+
+/**
+ * The contestants by name. `inFlight`: publishes, or requests, that are under way at once. `waitsFor`: when a send counts as
+ * done. `less`: what it does not promise that the Tidings broker of its group does.
+ */
+export const CONTESTANTS = {
+  http: {
+    inFlight: 2_000,
+    waitsFor: "the handler has ended",
+    load: () => import("./contestants/http.mjs"),
+  },
+  "undici-post": {
+    inFlight: 64,
+    waitsFor: "the response",
+    less: "no retry, no queue, no discovery, no limit on what waits",
+    load: () => import("./contestants/undici-post.mjs"),
+  },
+  "raw-tcp": {
+    inFlight: 2_000,
+    waitsFor: "one acknowledgement for all that came together",
+    less: "no promise for a single message: no id, no header, no retry, no queue",
+    load: () => import("./contestants/raw-tcp.mjs"),
+  },
+  moleculer: {
+    inFlight: 2_000,
+    waitsFor: "the action has ended",
+    less: "no retry and no queue as set here: what is under way when a process dies is lost",
+    load: () => import("./peers/moleculer.mjs"),
+  },
+  axon: {
+    inFlight: 2_000,
+    waitsFor: "the handler has answered",
+    less: "no retry, no time limit, no discovery",
+    load: () => import("./peers/axon.mjs"),
+  },
+  "nats-core": {
+    inFlight: 2_000,
+    waitsFor: "the server has the message",
+    load: () => import("./contestants/nats-core.mjs"),
+  },
+  "nats-core-raw": {
+    inFlight: 2_000,
+    waitsFor: "the server has the message: one PING for all of a turn",
+    less: "no limit on what waits for slow handlers",
+    load: () => import("./contestants/nats-core-raw.mjs"),
+  },
+  jetstream: {
+    inFlight: 1_000,
+    waitsFor: "the server has stored the message",
+    load: () => import("./contestants/jetstream.mjs"),
+  },
+  "jetstream-raw": {
+    inFlight: 1_000,
+    waitsFor: "the server has stored the message",
+    less: "acks are not confirmed, nothing is sent again after a lost connection, no dead letters",
+    load: () => import("./contestants/jetstream-raw.mjs"),
+  },
+  rabbitmq: {
+    inFlight: 1_000,
+    waitsFor: "the broker has confirmed the message",
+    load: () => import("./contestants/rabbitmq.mjs"),
+  },
+  "rabbitmq-raw": {
+    inFlight: 1_000,
+    waitsFor: "the broker has confirmed the message",
+    less: "no restored connection, nothing is sent again, no retry with a delay, no dead letters",
+    load: () => import("./contestants/rabbitmq-raw.mjs"),
+  },
+};

@@ -1,19 +1,26 @@
-// The bench: each contestant in turn, several rounds, on bodies of several sizes; every one in two processes of its own.
+// The bench: runs what is asked for and reports it.
 import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readArguments, USAGE } from "./arguments.mjs";
-import { Child } from "./child.mjs";
-import { BASELINES, CONTESTANTS } from "./contestants.mjs";
-import { summarize, table } from "./report.mjs";
-import { measureStorage, storageLines } from "./storage.mjs";
-import { BODY_BYTES } from "./workload.mjs";
+import { environment } from "./environment.mjs";
+import { chosenGroups } from "./groups.mjs";
+import { measureGroup } from "./measure.mjs";
+import { textReport } from "./report.mjs";
+import { measureStorage } from "./storage.mjs";
+
+/** What is measured in another way than the groups, by name. */
+const OTHERS = {
+  storage: { title: "Storage of the HTTP broker", measure: measureStorage },
+};
 
 /** Runs the bench and prints its report; resolves with the exit status. */
 export async function runBench(args) {
   let options;
+  let groups;
   try {
     options = readArguments(args);
+    groups = chosenGroups(options.only, options);
   } catch (error) {
     console.error(`ERR_INVALID_OPTION: ${error.message}`);
     return 2;
@@ -22,68 +29,33 @@ export async function runBench(args) {
     console.log(USAGE);
     return 0;
   }
+  const report = await measureAll(groups, options);
+  console.log(options.json ? JSON.stringify(report) : textReport(report));
+  return 0;
+}
+
+async function measureAll(chosen, options) {
   const folder = mkdtempSync(join(tmpdir(), "tidings-bench-"));
   // A registry of its own: nobody else's processes take part.
   process.env.TIDINGS_LOCAL_REGISTRY_FOLDER = folder;
+  const { rounds, ms, rate, latencyMessages, only } = options;
+  const report = {
+    date: new Date().toISOString().slice(0, 10),
+    environment: environment(),
+    options: { rounds, ms, rate, latencyMessages },
+    groups: [],
+    skipped: {},
+  };
   try {
-    const { json, rounds, rate } = options;
-    const { figures, skipped } = await measure(options);
-    const storage = await measureStorage(options);
-    const report = {
-      node: process.version,
-      cores: availableParallelism(),
-      rounds,
-      rate,
-      inFlight: Object.fromEntries(Object.entries(CONTESTANTS).map(([name, { inFlight }]) => [name, inFlight])),
-      baselines: BASELINES,
-      skipped,
-      results: summarize(figures, BASELINES),
-      storage,
-    };
-    console.log(json ? JSON.stringify(report) : [table(report), "", ...storageLines(storage)].join("\n"));
-    return 0;
+    for (const group of chosen) {
+      const { rows, skipped } = await measureGroup(group, options);
+      Object.assign(report.skipped, skipped);
+      if (rows.length > 0) report.groups.push({ name: group.name, title: group.title, about: group.about, rows });
+    }
+    for (const [name, { title, measure }] of Object.entries(OTHERS))
+      if (only === undefined || only.includes(name)) report.groups.push({ name, title, rows: await measure(options) });
+    return report;
   } finally {
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** The figures of each round: one of each contestant and size; and who did not take part, with the reason. */
-async function measure({ rounds, ms, rate, latencyMessages, only }) {
-  const senders = new Map();
-  const skipped = {};
-  try {
-    for (const name of Object.keys(CONTESTANTS)) {
-      if (only !== undefined && !only.includes(name) && !BASELINES.includes(name)) continue;
-      const sender = new Child("sender.mjs", name);
-      senders.set(name, sender);
-      try {
-        await sender.answer("ready");
-      } catch (error) {
-        skipped[name] = error.message;
-        process.stderr.write(`${name} does not take part: ${error.message}\n`);
-        senders.delete(name);
-        await sender.stop();
-      }
-    }
-    const figures = [];
-    // Round 0 warms up and is not counted.
-    for (let round = 0; round <= rounds; round += 1) {
-      const ofRound = [];
-      for (const bodyBytes of BODY_BYTES) {
-        for (const [contestant, sender] of senders) {
-          process.stderr.write(
-            `${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${contestant}, ${bodyBytes} bytes\n`,
-          );
-          const messagesPerSecond = await sender.ask("throughput", { bodyBytes, ms });
-          if (round === 0) continue;
-          const percentiles = await sender.ask("latency", { bodyBytes, count: latencyMessages, rate });
-          ofRound.push({ contestant, bodyBytes, messagesPerSecond, ...percentiles });
-        }
-      }
-      if (round > 0) figures.push(ofRound);
-    }
-    return { figures, skipped };
-  } finally {
-    for (const sender of senders.values()) await sender.stop();
   }
 }

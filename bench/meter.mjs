@@ -26,6 +26,12 @@ export class Meter {
     });
   }
 
+  /** A message has come through an engine, with its header. */
+  receivedWith(header, body) {
+    if (header.traceparent === undefined) throw new Error("the header is missing");
+    this.received(body);
+  }
+
   /** A message has come, and its whole body with it. */
   received(body) {
     if (this.#measures) {

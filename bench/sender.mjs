@@ -1,16 +1,20 @@
-// The sending process of a contestant: started by `main.mjs`, and starts the receiving one.
+// The sending process of a contestant: started by `measure.mjs` with the name and, where there is one, the engine's URL; starts
+// the receiving one.
 import { Child } from "./child.mjs";
 import { CONTESTANTS } from "./contestants.mjs";
+import { usage } from "./usage.mjs";
 import { latency, throughput } from "./workload.mjs";
 
-const { inFlight, load } = CONTESTANTS[process.argv[2]];
+const [name, ...engineUrl] = process.argv.slice(2);
+const { inFlight, load } = CONTESTANTS[name];
 let receiver;
 
 process.on("disconnect", () => process.exit(1));
 try {
   const { openSender, receive } = await load();
-  const meter = receive === undefined ? undefined : await startReceiver();
-  const contestant = { inFlight, ...(await openSender(meter?.ready)), ...meter };
+  const alone = { usage: async () => usage() };
+  const meter = receive === undefined ? alone : await startReceiver();
+  const contestant = { inFlight, ...meter, ...(await openSender(meter.ready, ...engineUrl)) };
   const work = {
     throughput: ({ bodyBytes, ms }) => throughput(contestant, bodyBytes, ms),
     latency: ({ bodyBytes, count, rate }) => latency(contestant, bodyBytes, count, rate),
@@ -28,7 +32,7 @@ try {
 }
 
 async function startReceiver() {
-  receiver = new Child("receiver.mjs", process.argv[2]);
+  receiver = new Child("receiver.mjs", name, ...engineUrl);
   return {
     ready: await receiver.answer("ready"),
     /** Resolves when the receiver counts, with a promise of the arrival: in an object, so as not to wait for it. */
@@ -38,5 +42,10 @@ async function startReceiver() {
       return { arrived };
     },
     latencies: () => receiver.ask("latencies"),
+    /** Of both processes together. */
+    async usage() {
+      const [own, other] = [usage(), await receiver.ask("usage")];
+      return { cpuMicros: own.cpuMicros + other.cpuMicros, peakBytes: own.peakBytes + other.peakBytes };
+    },
   };
 }

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { createBroker } from "tidings";
-import { spread } from "./report.mjs";
-import { BODY_BYTES, perSecond } from "./workload.mjs";
+import { rowsOf } from "./rows.mjs";
+import { BODY_BYTES, longEnough } from "./workload.mjs";
 
 /** Publishes that are under way at once, and records of a group. */
 const IN_FLIGHT = 64;
@@ -13,35 +13,30 @@ const IN_FLIGHT = 64;
 /** Bytes of a record's key, as the broker's have. */
 const KEY_BYTES = 9;
 
-/** Figures of all rounds, by size: messages a second that are stored, stored and handled, and appended by the store alone. None where others are asked for. */
-export async function measureStorage({ rounds, ms, only }) {
-  if (only !== undefined && !only.includes("storage")) return [];
-  const results = [];
-  for (const bodyBytes of BODY_BYTES) {
-    const figures = { stored: [], handled: [], store: [] };
-    // Round 0 warms up and is not counted.
-    for (let round = 0; round <= rounds; round += 1) {
-      process.stderr.write(`${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: storage, ${bodyBytes} bytes\n`);
-      const stored = await perSecond((count) => publishing(bodyBytes, count, false), ms);
-      const handled = await perSecond((count) => publishing(bodyBytes, count, true), ms);
-      const store = await perSecond((count) => appending(bodyBytes, count), ms);
-      if (round === 0) continue;
-      figures.stored.push(stored);
-      figures.handled.push(handled);
-      figures.store.push(store);
+/** The rows of storage: messages a second that are stored, and stored and handled, beside what the store appends alone. */
+export async function measureStorage({ rounds, ms }) {
+  const figures = [];
+  // Round 0 warms up and is not counted.
+  for (let round = 0; round <= rounds; round += 1) {
+    const ofRound = [];
+    for (const bodyBytes of BODY_BYTES) {
+      process.stderr.write(`storage: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${bodyBytes} bytes\n`);
+      for (const [contestant, run] of Object.entries(RUNS)) {
+        const { perSecond } = await longEnough(async (count) => ({ tookMs: await run(bodyBytes, count) }), ms);
+        ofRound.push({ contestant, bodyBytes, throughput: perSecond });
+      }
     }
-    const ratio = (values) => spread(values.map((value, index) => value / figures.store[index]));
-    results.push({
-      bodyBytes,
-      storedPerSecond: spread(figures.stored),
-      handledPerSecond: spread(figures.handled),
-      storePerSecond: spread(figures.store),
-      storedRatio: ratio(figures.stored),
-      handledRatio: ratio(figures.handled),
-    });
+    if (round > 0) figures.push(ofRound);
   }
-  return results;
+  const others = [{ name: "classic-level", peer: false }];
+  return [...rowsOf("storage", figures, "stored", others), ...rowsOf("storage", figures, "stored-and-handled", others)];
 }
+
+const RUNS = {
+  stored: (bodyBytes, count) => publishing(bodyBytes, count, false),
+  "stored-and-handled": (bodyBytes, count) => publishing(bodyBytes, count, true),
+  "classic-level": appending,
+};
 
 /** Resolves with the milliseconds that it took. What comes while a group is written is the next, so that groups have that size. */
 async function publishing(bodyBytes, count, withMember) {
@@ -99,15 +94,4 @@ async function appending(bodyBytes, count) {
     await database.close();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** The results as lines. */
-export function storageLines(results) {
-  const whole = ({ median, min, max }) => `${Math.round(median)} (${Math.round(min)}-${Math.round(max)})`;
-  const fine = ({ median, min, max }) => `${median.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})`;
-  return results.map(
-    (one) =>
-      `storage ${one.bodyBytes} B: stored ${whole(one.storedPerSecond)}/s, ${fine(one.storedRatio)} of the store alone at ` +
-      `${whole(one.storePerSecond)}/s in groups of ${IN_FLIGHT}; stored and handled ${whole(one.handledPerSecond)}/s, ${fine(one.handledRatio)}`,
-  );
 }

@@ -1,7 +1,7 @@
 // What HTTP itself costs: a bare `node:http` server, and a POST for each message from undici, the fastest client for Node.
 import { createServer } from "node:http";
 import { Pool } from "undici";
-import { CONTESTANTS } from "./contestants.mjs";
+import { CONTESTANTS } from "../contestants.mjs";
 
 /** The receiving process; tells its port. */
 export async function receive(meter) {

@@ -1,7 +1,7 @@
 // The memory broker: publisher and subscriber in one process.
 import { createBroker } from "tidings";
-import { CONCURRENCY } from "./contestants.mjs";
-import { Meter } from "./meter.mjs";
+import { CONCURRENCY } from "../contestants.mjs";
+import { Meter } from "../meter.mjs";
 
 /** Opens the contestant. */
 export async function openSender() {

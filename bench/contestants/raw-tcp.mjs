@@ -1,7 +1,7 @@
 // What a bare connection costs: frames of a length and a body, written together, and one acknowledgement for all that came
 // together. No promise for each message, no header, no order of settling: the ceiling of what a wire could reach.
 import { connect, createServer } from "node:net";
-import { CONTESTANTS } from "./contestants.mjs";
+import { CONTESTANTS } from "../contestants.mjs";
 
 const LENGTH_BYTES = 4;
 

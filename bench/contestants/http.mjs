@@ -1,6 +1,6 @@
 // The HTTP broker: every message is settled by its handler, and acknowledged to its publisher.
 import { createBroker } from "tidings";
-import { CONCURRENCY } from "./contestants.mjs";
+import { CONCURRENCY } from "../contestants.mjs";
 
 /** The receiving process. */
 export async function receive(meter) {

@@ -1,0 +1,54 @@
+// Where and with what the bench ran.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { arch, availableParallelism, cpus, platform, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ENGINES, findProgram } from "../scripts/engines.mjs";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const GIBIBYTE = 1024 ** 3;
+
+/** The packages that take part, of the project and of `bench/peers`. */
+const PACKAGES = {
+  ".": ["@nats-io/transport-node", "@nats-io/jetstream", "amqplib", "undici", "classic-level"],
+  "bench/peers": Object.keys(read(join(ROOT, "bench/peers/package.json")).dependencies),
+};
+
+/** The machine, and the versions of everything that takes part; of what is not installed, none. */
+export function environment() {
+  return {
+    tidings: read(join(ROOT, "package.json")).version,
+    node: process.version,
+    system: `${platform()} ${arch()}`,
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / GIBIBYTE),
+    engines: Object.fromEntries(Object.values(ENGINES).flatMap(versionOfEngine)),
+    packages: Object.fromEntries(
+      Object.entries(PACKAGES).flatMap(([folder, names]) => names.flatMap((name) => versionOf(folder, name))),
+    ),
+  };
+}
+
+function versionOfEngine({ program, version }) {
+  const path = findProgram(program);
+  return path === undefined ? [] : [[program, version(path) ?? "of unknown version"]];
+}
+
+/** A package's name and version, as found from a folder. */
+function versionOf(folder, name) {
+  const from = createRequire(join(ROOT, folder, "package.json"));
+  for (const modules of from.resolve.paths(name) ?? []) {
+    try {
+      return [[name, read(join(modules, name, "package.json")).version]];
+    } catch (error) {
+      if (error.code !== "ENOENT") throw error;
+    }
+  }
+  return [];
+}
+
+function read(path) {
+  return JSON.parse(readFileSync(path, "utf8"));
+}
