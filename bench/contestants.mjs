@@ -8,6 +8,40 @@ export const CONCURRENCY = 256;
  * done. `less`: what it does not promise that the Tidings broker of its group does.
  */
 export const CONTESTANTS = {
+  "memory-1": {
+    inFlight: 2000,
+    waitsFor: "every subscription has the message in its queue",
+    load: async () => (await import("./contestants/memory.mjs")).withOne,
+  },
+  "promise-all-1": {
+    inFlight: 2000,
+    waitsFor: "the handlers have ended",
+    less: "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble",
+    load: async () => (await import("./contestants/promise-all.mjs")).withOne,
+  },
+  "emittery-1": {
+    inFlight: 2000,
+    waitsFor: "the handlers have ended",
+    less: "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble",
+    load: async () => (await import("./peers/emittery.mjs")).withOne,
+  },
+  "memory-10": {
+    inFlight: 2000,
+    waitsFor: "every subscription has the message in its queue",
+    load: async () => (await import("./contestants/memory.mjs")).withTen,
+  },
+  "promise-all-10": {
+    inFlight: 2000,
+    waitsFor: "the handlers have ended",
+    less: "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble",
+    load: async () => (await import("./contestants/promise-all.mjs")).withTen,
+  },
+  "emittery-10": {
+    inFlight: 2000,
+    waitsFor: "the handlers have ended",
+    less: "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble",
+    load: async () => (await import("./peers/emittery.mjs")).withTen,
+  },
   http: {
     inFlight: 2_000,
     waitsFor: "the handler has ended",

@@ -6,6 +6,22 @@
  */
 export const GROUPS = [
   {
+    name: "memory-1",
+    title: "Memory broker, one subscriber",
+    about: "In one process; the handlers are the same async functions.",
+    ours: "memory-1",
+    beside: ["promise-all-1"],
+    peers: ["emittery-1"],
+  },
+  {
+    name: "memory-10",
+    title: "Memory broker, ten subscribers",
+    about: "In one process; the handlers are the same async functions.",
+    ours: "memory-10",
+    beside: ["promise-all-10"],
+    peers: ["emittery-10"],
+  },
+  {
     name: "http",
     title: "HTTP broker",
     about: "Between two processes, without a server.",

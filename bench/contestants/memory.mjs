@@ -1,17 +1,18 @@
-// The memory broker: publisher and subscriber in one process.
+// The memory broker: publisher and subscribers in one process.
 import { createBroker } from "tidings";
 import { CONCURRENCY } from "../contestants.mjs";
-import { Meter } from "../meter.mjs";
+import { inOneProcess } from "./one-process.mjs";
 
-/** Opens the contestant. */
-export async function openSender() {
-  const meter = new Meter();
-  const broker = createBroker("memory:bench");
-  await broker.connect();
-  await broker.subscribe("bench", (delivery) => meter.received(delivery.message.body), { concurrency: CONCURRENCY });
-  return {
-    expect: async (count, measures) => ({ arrived: meter.expect(count, measures) }),
-    send: (body) => broker.publish("bench", { body }),
-    latencies: async () => meter.latencies(),
-  };
+/** The two numbers of subscribers. */
+export const withOne = { openSender: () => openSender(1) };
+export const withTen = { openSender: () => openSender(10) };
+
+function openSender(subscribers) {
+  return inOneProcess(subscribers, async (handlers) => {
+    const broker = createBroker("memory:bench");
+    await broker.connect();
+    for (const handle of handlers)
+      await broker.subscribe("bench", ({ message }) => handle(message.body), { concurrency: CONCURRENCY });
+    return (body) => broker.publish("bench", { body });
+  });
 }
