@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N]
-                        [--only NAME,...] [--no-peers]
+                        [--only NAME,...] [--no-peers] [--html FILE] [--docs]
 
   --quick               fewer rounds, shorter runs
   --json                print one line of JSON
@@ -11,7 +11,9 @@ export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [-
   --rate N              messages a second of a latency run (default 1000)
   --latency-messages N  messages of a latency run (default 2000; quick 300)
   --only NAME,...       these groups, or contestants with those that they are compared with
-  --no-peers            without what is installed by hand`;
+  --no-peers            without what is installed by hand
+  --html FILE           writes a page with charts, which needs nothing else
+  --docs                writes docs/performance.md and its charts; the whole bench only`;
 
 const COUNTS = {
   rounds: { full: 5, quick: 2 },
@@ -27,12 +29,16 @@ export function readArguments(args) {
   const options = {
     quick: flag,
     json: flag,
+    html: text,
+    docs: flag,
     "no-peers": flag,
     help: { ...flag, short: "h" },
     only: text,
     ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, text])),
   };
   const { values } = parseArgs({ args, options, strict: true, allowPositionals: false });
+  if (values.docs && (values.only !== undefined || values["no-peers"]))
+    throw new Error("--docs takes the whole bench: neither --only nor --no-peers");
   const count = (name) => {
     const given = values[name] ?? String(COUNTS[name][values.quick ? "quick" : "full"]);
     if (!/^[1-9]\d{0,8}$/.test(given))
@@ -41,6 +47,8 @@ export function readArguments(args) {
   };
   return {
     json: values.json,
+    html: values.html,
+    docs: values.docs,
     peers: !values["no-peers"],
     help: values.help,
     only: values.only?.split(","),

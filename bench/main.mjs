@@ -1,12 +1,13 @@
 // The bench: runs what is asked for and reports it.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readArguments, USAGE } from "./arguments.mjs";
+import { writeDocs } from "./docs.mjs";
 import { environment } from "./environment.mjs";
 import { chosenGroups } from "./groups.mjs";
 import { measureGroup } from "./measure.mjs";
-import { textReport } from "./report.mjs";
+import { htmlReport, textReport } from "./report.mjs";
 import { measureStorage } from "./storage.mjs";
 
 /** What is measured in another way than the groups, by name. */
@@ -30,6 +31,8 @@ export async function runBench(args) {
     return 0;
   }
   const report = await measureAll(groups, options);
+  if (options.html !== undefined) writeFileSync(options.html, htmlReport(report));
+  if (options.docs) writeDocs(report);
   console.log(options.json ? JSON.stringify(report) : textReport(report));
   return 0;
 }

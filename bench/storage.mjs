@@ -10,6 +10,14 @@ import { BODY_BYTES, longEnough } from "./workload.mjs";
 /** Publishes that are under way at once, and records of a group. */
 const IN_FLIGHT = 64;
 
+/** Each message of a queue that is removed at the end would be a warning. */
+const SILENT = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: (_details, message) => console.error(message),
+};
+
 /** Bytes of a record's key, as the broker's have. */
 const KEY_BYTES = 9;
 
@@ -41,7 +49,8 @@ const RUNS = {
 /** Resolves with the milliseconds that it took. What comes while a group is written is the next, so that groups have that size. */
 async function publishing(bodyBytes, count, withMember) {
   const folder = mkdtempSync(join(tmpdir(), "tidings-bench-storage-"));
-  const broker = createBroker("http://127.0.0.1:0", { storage: folder, backlogMessages: count + 1 });
+  const options = { storage: folder, backlogMessages: count + 1, logger: SILENT };
+  const broker = createBroker("http://127.0.0.1:0", options);
   try {
     await broker.connect();
     let handled = 0;

@@ -1,0 +1,17 @@
+// Which charts a report has.
+import { chart } from "./chart.mjs";
+
+/** What charts show: of one that swings more from round to round than it says, nothing. */
+const CHARTED = ["throughput", "time", "cpu", "memory"];
+
+/** The charts of a report: `{ name, title, svg }` for each group. */
+export function chartsOf({ groups }) {
+  return groups.map(({ name, title, rows }) => ({
+    name,
+    title,
+    svg: chart(
+      title,
+      CHARTED.flatMap((measure) => rows.filter((row) => row.measure === measure)),
+    ),
+  }));
+}

@@ -1,0 +1,47 @@
+// What a reader must know beside the figures: how they came about, and who promises what.
+import { CONTESTANTS } from "./contestants.mjs";
+
+/** How the figures came about. */
+export function howMeasured({ options: { rounds, ms, rate, latencyMessages } }) {
+  return [
+    `Everybody takes turns, ${rounds} ${rounds === 1 ? "round" : "rounds"} after a warm-up; a run takes about ${ms} ms. A ratio is that of two runs of one round, ours / theirs; shown are its median and, in parentheses, the smallest and the largest.`,
+    "Messages a second count from the first send until all are sent, handled and acknowledged. Processor time and peak memory are those of publisher and subscriber together, without the engine's; a peak is of all sizes, and stands with the last.",
+    `Latency is from sending to handling at ${rate} messages a second, ${latencyMessages} in a run. It swings more than the rest.`,
+  ];
+}
+
+/** Where and with what, as lines. */
+export function whereMeasured({ date, environment }) {
+  const { tidings, node, system, cpu, cores, memoryGiB, engines, packages } = environment;
+  const list = (versions) =>
+    Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(", ");
+  return [
+    `Measured on ${date}: Tidings ${tidings}, Node ${node}.`,
+    `Machine: ${cores} cores of ${cpu}, ${memoryGiB} GiB, ${system}.`,
+    `Engines: ${list(engines) || "none"}.`,
+    `Packages: ${list(packages)}.`,
+  ];
+}
+
+/** Who waits for what, how much is in flight, and what is not promised beside Tidings: the cells of a table, the head first. */
+export function promiseCells(rows) {
+  const names = [...new Set(rows.flatMap(({ contestant, beside }) => [contestant, beside]))];
+  const known = names.filter((name) => name in CONTESTANTS);
+  const cells = known.map((name) => {
+    const { waitsFor, inFlight, less } = CONTESTANTS[name];
+    return [name, waitsFor, String(inFlight), less ?? ""];
+  });
+  return [["who", "a send is done when", "in flight", "promises less than Tidings"], ...cells];
+}
+
+/** The command that repeats a group's rows. */
+export function commandOf(name) {
+  return `npm run bench -- --only ${name}`;
+}
+
+/** Who did not take part. */
+export function skippedLines({ skipped }) {
+  return Object.entries(skipped).map(([name, reason]) => `Not measured: ${name}: ${reason}.`);
+}
