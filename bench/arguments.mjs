@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 
 export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N]
                         [--only NAME,...] [--no-peers] [--html FILE] [--docs]
+                        [--check] [--write-baseline]
 
   --quick               fewer rounds, shorter runs
   --json                print one line of JSON
@@ -13,7 +14,9 @@ export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [-
   --only NAME,...       these groups, or contestants with those that they are compared with
   --no-peers            without what is installed by hand
   --html FILE           writes a page with charts, which needs nothing else
-  --docs                writes docs/performance.md and its charts; the whole bench only`;
+  --docs                writes docs/performance.md and its charts; the whole bench only
+  --check               compares the ratios with bench/baseline.json, without peers; status 1 where one is clearly worse
+  --write-baseline      writes bench/baseline.json; the whole bench only`;
 
 const COUNTS = {
   rounds: { full: 5, quick: 2 },
@@ -31,6 +34,8 @@ export function readArguments(args) {
     json: flag,
     html: text,
     docs: flag,
+    check: flag,
+    "write-baseline": flag,
     "no-peers": flag,
     help: { ...flag, short: "h" },
     only: text,
@@ -39,6 +44,8 @@ export function readArguments(args) {
   const { values } = parseArgs({ args, options, strict: true, allowPositionals: false });
   if (values.docs && (values.only !== undefined || values["no-peers"]))
     throw new Error("--docs takes the whole bench: neither --only nor --no-peers");
+  if (values["write-baseline"] && values.only !== undefined)
+    throw new Error("--write-baseline takes the whole bench: no --only");
   const count = (name) => {
     const given = values[name] ?? String(COUNTS[name][values.quick ? "quick" : "full"]);
     if (!/^[1-9]\d{0,8}$/.test(given))
@@ -49,7 +56,9 @@ export function readArguments(args) {
     json: values.json,
     html: values.html,
     docs: values.docs,
-    peers: !values["no-peers"],
+    check: values.check,
+    writeBaseline: values["write-baseline"],
+    peers: !values["no-peers"] && !values.check,
     help: values.help,
     only: values.only?.split(","),
     rounds: count("rounds"),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readArguments, USAGE } from "./arguments.mjs";
+import { compare, comparisonLines, readBaseline, writeBaseline } from "./baseline.mjs";
 import { writeDocs } from "./docs.mjs";
 import { environment } from "./environment.mjs";
 import { chosenGroups } from "./groups.mjs";
@@ -19,9 +20,12 @@ const OTHERS = {
 export async function runBench(args) {
   let options;
   let groups;
+  let baseline;
   try {
     options = readArguments(args);
     groups = chosenGroups(options.only, options);
+    // Before anything is measured: there may be none.
+    if (options.check) baseline = readBaseline();
   } catch (error) {
     console.error(`ERR_INVALID_OPTION: ${error.message}`);
     return 2;
@@ -33,8 +37,18 @@ export async function runBench(args) {
   const report = await measureAll(groups, options);
   if (options.html !== undefined) writeFileSync(options.html, htmlReport(report));
   if (options.docs) writeDocs(report);
+  if (options.writeBaseline) writeBaseline(report);
   console.log(options.json ? JSON.stringify(report) : textReport(report));
-  return 0;
+  return baseline === undefined ? 0 : checked(report, baseline, options);
+}
+
+/** Says how the report compares with the baseline; returns the exit status. */
+function checked(report, baseline, { only }) {
+  const found = compare(report, baseline);
+  // What was not asked for is not missed.
+  const comparison = only === undefined ? found : { ...found, missing: [] };
+  for (const line of comparisonLines(comparison, baseline)) console.error(line);
+  return comparison.worse.length === 0 && comparison.compared > 0 ? 0 : 1;
 }
 
 async function measureAll(chosen, options) {
