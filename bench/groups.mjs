@@ -64,7 +64,7 @@ export function membersOf({ ours, beside, peers }) {
 }
 
 /** What is measured without contestants. */
-export const OTHERS = ["storage"];
+export const OTHERS = ["storage", "start"];
 
 /**
  * The groups that are asked for by their names or by those of their members: then a group's own broker and its yardsticks take

@@ -9,11 +9,23 @@ import { environment } from "./environment.mjs";
 import { chosenGroups } from "./groups.mjs";
 import { measureGroup } from "./measure.mjs";
 import { htmlReport, textReport } from "./report.mjs";
+import { measureStart } from "./start.mjs";
 import { measureStorage } from "./storage.mjs";
 
 /** What is measured in another way than the groups, by name. */
 const OTHERS = {
-  storage: { title: "Storage of the HTTP broker", measure: measureStorage },
+  storage: {
+    title: "Storage of the HTTP broker",
+    about:
+      "Publishes that resolve when their message is on disk, beside what the store does with the same bodies in the same groups.",
+    measure: measureStorage,
+  },
+  start: {
+    title: "Start-up",
+    about:
+      "Whole processes: one that loads Tidings beside an empty one, and one that ends with the first message that it handles on the embedded broker beside one that ends when a bare HTTP server has answered its first request.",
+    measure: measureStart,
+  },
 };
 
 /** Runs the bench and prints its report; resolves with the exit status. */
@@ -69,8 +81,9 @@ async function measureAll(chosen, options) {
       Object.assign(report.skipped, skipped);
       if (rows.length > 0) report.groups.push({ name: group.name, title: group.title, about: group.about, rows });
     }
-    for (const [name, { title, measure }] of Object.entries(OTHERS))
-      if (only === undefined || only.includes(name)) report.groups.push({ name, title, rows: await measure(options) });
+    for (const [name, { title, about, measure }] of Object.entries(OTHERS))
+      if (only === undefined || only.includes(name))
+        report.groups.push({ name, title, about, rows: await measure(options) });
     return report;
   } finally {
     rmSync(folder, { recursive: true, force: true });
