@@ -104,4 +104,34 @@ export const CONTESTANTS = {
     less: "no restored connection, nothing is sent again, no retry with a delay, no dead letters",
     load: () => import("./contestants/rabbitmq-raw.mjs"),
   },
+  "nest-tcp": {
+    inFlight: 2000,
+    waitsFor: "the handler has ended",
+    less: "no retry, no queue, no discovery: what is under way when a process dies is lost",
+    load: () => import("./peers/nest-tcp.mjs"),
+  },
+  "nest-nats": {
+    inFlight: 2000,
+    waitsFor: "the handler has ended",
+    less: "no id and no header on the message; no limit on what waits for slow handlers",
+    load: () => import("./peers/nest-nats.mjs"),
+  },
+  "moleculer-nats": {
+    inFlight: 2000,
+    waitsFor: "the action has ended",
+    less: "no retry as set here; no limit on what waits for slow handlers",
+    load: () => import("./peers/moleculer-nats.mjs"),
+  },
+  "moleculer-channels": {
+    inFlight: 1000,
+    waitsFor: "the server has stored the message",
+    less: "no id for the retry of a publish, no header, acks are not confirmed, nothing is sent again after a lost connection",
+    load: () => import("./peers/moleculer-channels.mjs"),
+  },
+  "nest-rabbitmq": {
+    inFlight: 1000,
+    waitsFor: "the broker has confirmed the message",
+    less: "no id and no header on the message, what no queue takes is dropped without a word, no retry with a delay, no dead letters",
+    load: () => import("./peers/nest-rabbitmq.mjs"),
+  },
 };

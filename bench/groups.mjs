@@ -27,7 +27,7 @@ export const GROUPS = [
     about: "Between two processes, without a server.",
     ours: "http",
     beside: ["undici-post", "raw-tcp"],
-    peers: ["moleculer", "axon"],
+    peers: ["moleculer", "nest-tcp", "axon"],
   },
   {
     name: "nats-core",
@@ -36,7 +36,7 @@ export const GROUPS = [
     engine: "nats",
     ours: "nats-core",
     beside: ["nats-core-raw"],
-    peers: [],
+    peers: ["nest-nats", "moleculer-nats"],
   },
   {
     name: "jetstream",
@@ -45,7 +45,7 @@ export const GROUPS = [
     engine: "jetstream",
     ours: "jetstream",
     beside: ["jetstream-raw"],
-    peers: [],
+    peers: ["moleculer-channels"],
   },
   {
     name: "rabbitmq",
@@ -54,7 +54,7 @@ export const GROUPS = [
     engine: "rabbitmq",
     ours: "rabbitmq",
     beside: ["rabbitmq-raw"],
-    peers: [],
+    peers: ["nest-rabbitmq"],
   },
 ];
 

@@ -93,7 +93,7 @@ describe("the bench's report", () => {
 describe("the bench's choice", () => {
   test("is a group with everybody, or a contestant with those that it is compared with", () => {
     expect(chosenGroups(undefined).map(({ name }) => name)).toEqual(GROUPS.map(({ name }) => name));
-    expect(chosenGroups(["http"])).toMatchObject([{ name: "http", peers: ["moleculer", "axon"] }]);
+    expect(chosenGroups(["http"])).toMatchObject([{ name: "http", peers: ["moleculer", "nest-tcp", "axon"] }]);
     expect(chosenGroups(["axon"])).toMatchObject([{ name: "http", peers: ["axon"] }]);
     expect(chosenGroups(["raw-tcp"])).toMatchObject([{ name: "http", peers: [] }]);
     expect(chosenGroups(["storage"])).toEqual([]);
