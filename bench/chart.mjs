@@ -1,9 +1,10 @@
-// Bars of ratios as SVG, drawn by hand: one for each row, from 1 outwards, so that twice as much and half as much are as long.
+// Bars of ratios as SVG, drawn by hand: one for each row, from 1 outwards, so that twice as much and half as much are as long;
+// those of a measure stand together.
 import { isWin, MEASURES } from "./rows.mjs";
 import { escapeMarkup, ratioText } from "./tables.mjs";
 
 const WIDTH = 860;
-const LABEL_WIDTH = 330;
+const LABEL_WIDTH = 290;
 const VALUE_WIDTH = 150;
 const ROW_HEIGHT = 20;
 const BAR_HEIGHT = 12;
@@ -14,7 +15,8 @@ const [WIN, LOSS, INK, GRID] = ["#2f7d4f", "#c26a1a", "#24292f", "#d0d7de"];
 
 /** A chart of these rows. The bars' thin lines reach from the smallest ratio to the largest. */
 export function chart(title, rows) {
-  const height = TOP + rows.length * ROW_HEIGHT + BOTTOM;
+  const lines = linesOf(rows);
+  const height = TOP + lines.length * ROW_HEIGHT + BOTTOM;
   const x = scaleOf(rows);
   const bottom = height - BOTTOM;
   const parts = [
@@ -29,10 +31,21 @@ export function chart(title, rows) {
       `<line x1="${at(x(tick))}" y1="${TOP - 6}" x2="${at(x(tick))}" y2="${bottom}" stroke="${tick === 1 ? INK : GRID}"/>`,
       text(x(tick), TOP - 12, String(tick), 'text-anchor="middle" font-size="11"'),
     ]),
-    ...rows.flatMap((row, index) => bar(row, TOP + index * ROW_HEIGHT, x)),
+    ...lines.flatMap((line, index) => {
+      const top = TOP + index * ROW_HEIGHT;
+      return "heading" in line ? text(8, top + ROW_HEIGHT - 6, line.heading, 'font-weight="600"') : bar(line, top, x);
+    }),
     "</svg>",
   ];
   return `${parts.join("\n")}\n`;
+}
+
+/** The rows by measure, each with a heading. */
+function linesOf(rows) {
+  return Object.entries(MEASURES).flatMap(([measure, { title, better }]) => {
+    const found = rows.filter((row) => row.measure === measure);
+    return found.length === 0 ? [] : [{ heading: `${title} (${better} is better)` }, ...found];
+  });
 }
 
 /** From a ratio to its place: logarithmic, over everything that is to be shown, and 1. */
@@ -57,10 +70,8 @@ function bar(row, top, x) {
   ];
 }
 
-function labelOf({ contestant, beside, bodyBytes, measure }) {
-  const { title, better } = MEASURES[measure];
-  const size = bodyBytes === undefined ? "" : `, ${bodyBytes} B`;
-  return `${contestant} / ${beside}${size}: ${title} (${better} is better)`;
+function labelOf({ contestant, beside, bodyBytes }) {
+  return `${contestant} / ${beside}${bodyBytes === undefined ? "" : `, ${bodyBytes} B`}`;
 }
 
 function text(x, y, content, more = "") {

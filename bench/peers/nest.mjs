@@ -2,7 +2,7 @@
 import { loadAll } from "./load.mjs";
 
 /** The name under which messages are handled. */
-export const PATTERN = "bench";
+const PATTERN = "bench";
 
 /**
  * Starts an application that hands each message's data, and what Nest knows of it, to `handle`.
