@@ -1,5 +1,5 @@
 // Compares ratios with those that were written down earlier. Absolute figures are never compared: they are the machine's.
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MEASURES } from "./rows.mjs";
 import { ratioText } from "./tables.mjs";
@@ -59,6 +59,7 @@ export function comparisonLines({ compared, worse, missing }, { date, machine })
 
 /** Reads the committed baseline. @throws {Error} where there is none */
 export function readBaseline() {
+  if (!existsSync(FILE)) throw new Error("there is no bench/baseline.json yet: --write-baseline writes it");
   return JSON.parse(readFileSync(FILE, "utf8"));
 }
 
