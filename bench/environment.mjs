@@ -1,7 +1,7 @@
 // Where and with what the bench ran.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { arch, availableParallelism, cpus, platform, totalmem } from "node:os";
+import { arch, availableParallelism, cpus, loadavg, platform, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ENGINES, findProgram } from "../scripts/engines.mjs";
@@ -15,7 +15,7 @@ const PACKAGES = {
   "bench/peers": Object.keys(read(join(ROOT, "bench/peers/package.json")).dependencies),
 };
 
-/** The machine, and the versions of everything that takes part; of what is not installed, none. */
+/** The machine with what else runs on it, and the versions of everything that takes part; of what is not installed, none. */
 export function environment() {
   return {
     tidings: read(join(ROOT, "package.json")).version,
@@ -24,6 +24,7 @@ export function environment() {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / GIBIBYTE),
+    load: loadavg()[0],
     engines: Object.fromEntries(Object.values(ENGINES).flatMap(versionOfEngine)),
     packages: Object.fromEntries(
       Object.entries(PACKAGES).flatMap(([folder, names]) => names.flatMap((name) => versionOf(folder, name))),

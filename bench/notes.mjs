@@ -12,14 +12,14 @@ export function howMeasured({ options: { rounds, ms, rate, latencyMessages } }) 
 
 /** Where and with what, as lines. */
 export function whereMeasured({ date, environment }) {
-  const { tidings, node, system, cpu, cores, memoryGiB, engines, packages } = environment;
+  const { tidings, node, system, cpu, cores, memoryGiB, load, engines, packages } = environment;
   const list = (versions) =>
     Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", ");
   return [
     `Measured on ${date}: Tidings ${tidings}, Node ${node}.`,
-    `Machine: ${cores} cores of ${cpu}, ${memoryGiB} GiB, ${system}.`,
+    `Machine: ${cores} cores of ${cpu}, ${memoryGiB} GiB, ${system}; load average when it began: ${load.toFixed(1)}.`,
     `Engines: ${list(engines) || "none"}.`,
     `Packages: ${list(packages)}.`,
   ];

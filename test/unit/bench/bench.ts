@@ -59,6 +59,7 @@ export function report(rows: readonly Row[], more: Partial<Report> = {}): Report
     cpu: "A <fast> one",
     cores: 2,
     memoryGiB: 4,
+    load: 0.25,
     engines: { "nats-server": "2.9.10" },
     packages: { amqplib: "2.3.1" },
   };
