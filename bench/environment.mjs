@@ -9,11 +9,9 @@ import { ENGINES, findProgram } from "../scripts/engines.mjs";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const GIBIBYTE = 1024 ** 3;
 
-/** The packages that take part, of the project and of `bench/peers`. */
-const PACKAGES = {
-  ".": ["@nats-io/transport-node", "@nats-io/jetstream", "amqplib", "undici", "classic-level"],
-  "bench/peers": Object.keys(read(join(ROOT, "bench/peers/package.json")).dependencies),
-};
+/** The packages that take part: the project's, and those of `bench/peers`, which may have another version of the same. */
+const PACKAGES = ["@nats-io/transport-node", "@nats-io/jetstream", "amqplib", "undici", "classic-level"];
+const PEERS = Object.keys(read(join(ROOT, "bench/peers/package.json")).dependencies);
 
 /** The machine with what else runs on it, and the versions of everything that takes part; of what is not installed, none. */
 export function environment() {
@@ -26,9 +24,8 @@ export function environment() {
     memoryGiB: Math.round(totalmem() / GIBIBYTE),
     load: loadavg()[0],
     engines: Object.fromEntries(Object.values(ENGINES).flatMap(versionOfEngine)),
-    packages: Object.fromEntries(
-      Object.entries(PACKAGES).flatMap(([folder, names]) => names.flatMap((name) => versionOf(folder, name))),
-    ),
+    packages: Object.fromEntries(PACKAGES.flatMap((name) => versionOf(".", name))),
+    peers: Object.fromEntries(PEERS.flatMap((name) => versionOf("bench/peers", name))),
   };
 }
 

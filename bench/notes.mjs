@@ -12,7 +12,7 @@ export function howMeasured({ options: { rounds, ms, rate, latencyMessages } }) 
 
 /** Where and with what, as lines. */
 export function whereMeasured({ date, environment }) {
-  const { tidings, node, system, cpu, cores, memoryGiB, load, engines, packages } = environment;
+  const { tidings, node, system, cpu, cores, memoryGiB, load, engines, packages, peers } = environment;
   const list = (versions) =>
     Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
@@ -22,6 +22,7 @@ export function whereMeasured({ date, environment }) {
     `Machine: ${cores} cores of ${cpu}, ${memoryGiB} GiB, ${system}; load average when it began: ${load.toFixed(1)}.`,
     `Engines: ${list(engines) || "none"}.`,
     `Packages: ${list(packages)}.`,
+    `Peers, with what they need: ${list(peers) || "none"}.`,
   ];
 }
 

@@ -62,6 +62,7 @@ export function report(rows: readonly Row[], more: Partial<Report> = {}): Report
     load: 0.25,
     engines: { "nats-server": "2.9.10" },
     packages: { amqplib: "2.3.1" },
+    peers: { amqplib: "0.10.9" },
   };
   return {
     date: "2026-11-22",

@@ -52,6 +52,7 @@ describe("the bench's report", () => {
     const text = markdownReport(report(rows), (name) => `charts/${name}.svg`);
     expect(text).toContain("- Measured on 2026-11-22: Tidings 1.2.3, Node v20.19.0.");
     expect(text).toContain("- Machine: 2 cores of A <fast> one, 4 GiB, linux x64; load average when it began: 0.3.");
+    expect(text).toContain("- Packages: amqplib 2.3.1.\n- Peers, with what they need: amqplib 0.10.9.");
     expect(text).toContain("![HTTP broker: ratios as bars](charts/http.svg)");
     expect(text).toContain("| 3.00 (3.00-3.00) | npm run bench -- --only http |");
     expect(text).toContain(
