@@ -97,10 +97,10 @@ function commandsOn(name: string, server: RegExp | undefined, start: () => Promi
     expect((await run("dlq", "redrive", topic, "--dry-run")).out).toMatch(/3 dead letter\(s\) would be redriven/);
     expect(await letters()).toHaveLength(3);
     expect((await run("dlq", "redrive", topic, `${topic}-a`, "--json")).out).toBe(
-      `{"topic":"dlq.${topic}","redriven":1,"left":0,"dryRun":false}\n`,
+      `{"topic":"dlq.${topic}","redriven":1,"left":2,"dryRun":false}\n`,
     );
     expect((await run("dlq", "drop", topic, `${topic}-b`)).out).toBe(
-      `dlq.${topic}: 1 dead letter(s) dropped, 0 left\n`,
+      `dlq.${topic}: 1 dead letter(s) dropped, 1 left\n`,
     );
     expect((await letters()).map(({ id }: { id: string }) => id)).toEqual([`${topic}-c`]);
     expect((await run("dlq", "redrive", topic)).out).toBe(`dlq.${topic}: 1 dead letter(s) redriven, 0 left\n`);

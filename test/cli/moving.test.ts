@@ -80,7 +80,7 @@ for (const [name, start] of engines) {
           { messages: 0 },
         ]);
         expect((await runCommand(["queues", "rm", "orders.created", "billing", ...old])).status).toBe(0);
-        expect((await runCommand(["dlq", "ls", ...old])).out).toBe("The http broker keeps no dead letters.\n");
+        expect((await runCommand(["dlq", "ls", ...old])).out).toBe("There are no dead letters on the http broker.\n");
 
         await Promise.all([publisher, oldBroker, newBroker].map((broker) => broker.disconnect()));
         await engine.stop();

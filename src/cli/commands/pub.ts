@@ -28,7 +28,10 @@ interface PubFlags extends GivenFlags {
   readonly json?: boolean;
 }
 
-/** How long disconnecting may take once delivery was waited for. */
+/** How long connecting may take, however short --timeout-ms is, in milliseconds. */
+const LEAST_CONNECT_MS = 3_000;
+
+/** How long disconnecting may take once delivery was waited for, in milliseconds. */
 const DRAIN_MS = 1_000;
 
 const EXAMPLES = `
@@ -73,7 +76,7 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
     logger: terminalLogger(terminal),
     onError: terminalOnError(terminal),
     drainTimeoutMs: DRAIN_MS,
-    connectTimeoutMs: Math.max(1, flags.timeoutMs),
+    connectTimeoutMs: Math.max(LEAST_CONNECT_MS, flags.timeoutMs),
   });
   let published = 0;
   const givenUp = new GivenUp(topic);
