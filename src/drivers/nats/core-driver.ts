@@ -133,7 +133,8 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
       },
     });
     try {
-      await abortable(connection.flush(), ended.signal);
+      // Many may subscribe at once: each listens to a signal of its own.
+      await abortable(connection.flush(), AbortSignal.any([ended.signal]));
     } catch (error) {
       if (!subscription.isClosed()) subscription.unsubscribe();
       throw new BrokerError(
