@@ -6,6 +6,7 @@ import { brokerReceiver, brokerSender, registry, serviceReceiver, serviceSender 
 import { GoPeer } from "./peers.mjs";
 import { protobufCodec } from "./protobuf.mjs";
 import { pause, until } from "./wait.mjs";
+import { untilFound, WARM_UPS } from "./warm-up.mjs";
 
 /** go-micro's http broker loses what comes faster than it sends: a pause after each message, in microseconds. */
 const PAUSE_MICROS = { http: 2_000, nats: 200, rabbitmq: 200 };
@@ -48,6 +49,8 @@ class Cell {
   #ending = [];
   /** What each receiver got: `{ header, content }`. */
   #got = [];
+  /** Those of them that a warm-up has reached. */
+  #warm = new Set();
   #lastAt = 0;
 
   constructor(given) {
@@ -101,7 +104,8 @@ class Cell {
     this.#got.push(received);
     return (header, content) => {
       this.#lastAt = performance.now();
-      received.push({ header, content });
+      if (content === this.#known(WARM_UPS[this.#given.level])) this.#warm.add(received);
+      else received.push({ header, content });
     };
   }
 
@@ -157,23 +161,41 @@ class Cell {
   }
 
   async #sendFromGo() {
+    const contents = this.#contents;
+    const send = await this.#goSender();
+    await send(contents);
+    return contents.map((one) => this.#known(one));
+  }
+
+  /** What sends from a Go peer; over HTTP from one that knows of every receiver. */
+  #goSender() {
+    if (this.#given.transport !== "http") return this.#startSending().then(({ send }) => send);
+    return untilFound(async () => {
+      this.#warm.clear();
+      const { peer, send } = await this.#startSending();
+      const warmUp = (times) => send(Array.from({ length: times }, () => WARM_UPS[this.#given.level]));
+      return { peer, warmUp, found: () => this.#warm.size === this.#got.length, send };
+    });
+  }
+
+  async #startSending() {
     const peer = await this.#goPeer();
     const { level, transport, version } = this.#given;
-    const contents = this.#contents;
     const command = { topic: this.#topic, pauseMicros: PAUSE_MICROS[transport] };
-    const encoded = contents.map((one) => Buffer.from(level === "json" ? JSON.stringify(one) : one).toString("base64"));
+    const encoded = (all) =>
+      all.map((one) => Buffer.from(level === "json" ? JSON.stringify(one) : one).toString("base64"));
     if (!this.#isService) {
       await peer.do({ do: "connect" });
-      await peer.do({ do: "publish", ...command, header: HEADER, bodies: encoded });
-      return encoded;
+      const send = (all) => peer.do({ do: "publish", ...command, header: HEADER, bodies: encoded(all) });
+      return { peer, send };
     }
     await peer.do({ do: "service", name: `go.${randomUUID().slice(0, 8)}`, version: "1" });
     await peer.do({ do: "start" });
     // The standard types of the versions' clients: version 2 talks gRPC.
     const protobuf = version === "v2.9" ? "application/grpc+proto" : "application/protobuf";
     const type = level === "json" ? "application/json" : protobuf;
-    await peer.do({ do: "send", ...command, type, header: METADATA, bodies: encoded });
-    return contents.map((one) => (level === "json" ? JSON.stringify(one) : one));
+    const send = (all) => peer.do({ do: "send", ...command, type, header: METADATA, bodies: encoded(all) });
+    return { peer, send };
   }
 
   async #sendFromNode() {
@@ -183,7 +205,7 @@ class Cell {
       const sender = await brokerSender(this.#given);
       this.#ending.push(() => sender.end());
       await sender.send(this.#topic, HEADER, contents);
-      return contents.map((one) => one.toString("base64"));
+      return contents.map((one) => this.#known(one));
     }
     const codec = level === "protobuf" ? await protobufCodec() : undefined;
     const sender = await serviceSender(this.#given, codec);
@@ -193,7 +215,14 @@ class Cell {
       METADATA,
       level === "json" ? contents : contents.map((value) => codec.create({ value })),
     );
-    return contents.map((one) => (level === "json" ? JSON.stringify(one) : one));
+    return contents.map((one) => this.#known(one));
+  }
+
+  /** A content as receivers tell of it. */
+  #known(content) {
+    const { level } = this.#given;
+    if (level === "broker") return content.toString("base64");
+    return level === "json" ? JSON.stringify(content) : content;
   }
 
   #total() {

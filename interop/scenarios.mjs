@@ -6,6 +6,7 @@ import { createBroker, createService } from "../dist/index.js";
 import { mdns } from "../dist/registries/mdns/index.js";
 import { GoPeer } from "./peers.mjs";
 import { until } from "./wait.mjs";
+import { untilFound } from "./warm-up.mjs";
 
 /** How soon a change must be seen on the other side, in milliseconds after it was announced. */
 const SOON_MS = 1_000;
@@ -111,7 +112,9 @@ async function pubsub(path, serviceIn, clientIn) {
   const run = randomUUID().slice(0, 8);
   const topics = [`example.topic.pubsub.1.${run}`, `example.topic.pubsub.2.${run}`];
   const got = new Map();
-  const count = (who, id) => got.set(`${who} ${id}`, (got.get(`${who} ${id}`) ?? 0) + 1);
+  const warm = new Set();
+  const count = (who, id) => (id < 0 ? warm.add(who) : got.set(`${who} ${id}`, (got.get(`${who} ${id}`) ?? 0) + 1));
+  const found = () => ["a.First", "b.First", "a.queue", "b.queue"].every((who) => warm.has(who));
   const ending = [];
   try {
     for (const instance of ["a", "b"])
@@ -121,7 +124,7 @@ async function pubsub(path, serviceIn, clientIn) {
       const nodes = (await registry.getService("micro.http.broker")).flatMap((one) => one.nodes);
       return nodes.filter(({ metadata }) => topics.includes(metadata.topic)).length === 4;
     }, "the subscribers were in the registry");
-    ending.push(await (clientIn === "go" ? goClient : nodeClient)(path, topics));
+    await (clientIn === "go" ? goClient : nodeClient)(path, topics, ending, found);
     const total = () => [...got.values()].reduce((sum, times) => sum + times, 0);
     // Each instance's object handles every event with both methods; the queue's members share.
     const expected = EVENTS * 2 * 2 + EVENTS;
@@ -169,25 +172,31 @@ async function nodeService(_path, instance, topics, count) {
   return () => service.stop();
 }
 
-async function goClient(path, topics) {
-  const peer = new GoPeer(path);
-  await peer.do({ do: "service", name: "go.micro.cli.pubsub", version: "latest" });
-  await peer.do({ do: "start" });
-  const bodies = Array.from({ length: EVENTS }, (_one, id) =>
-    Buffer.from(JSON.stringify({ id, text: "Messaging you all day" })).toString("base64"),
-  );
-  for (const topic of topics)
-    await peer.do({ do: "send", topic, type: "application/json", bodies, pauseMicros: 2_000 });
-  return () => peer.end();
+async function goClient(path, topics, ending, found) {
+  const send = await untilFound(async () => {
+    const peer = new GoPeer(path);
+    ending.push(() => peer.end());
+    await peer.do({ do: "service", name: "go.micro.cli.pubsub", version: "latest" });
+    await peer.do({ do: "start" });
+    const events = async (ids) => {
+      const bodies = ids.map((id) =>
+        Buffer.from(JSON.stringify({ id, text: "Messaging you all day" })).toString("base64"),
+      );
+      for (const topic of topics)
+        await peer.do({ do: "send", topic, type: "application/json", bodies, pauseMicros: 2_000 });
+    };
+    return { peer, warmUp: (times) => events(Array.from({ length: times }, () => -1)), found, send: events };
+  });
+  await send(Array.from({ length: EVENTS }, (_one, id) => id));
 }
 
-async function nodeClient(_path, topics) {
+async function nodeClient(_path, topics, ending) {
   const service = createService({ name: "go.micro.cli.pubsub", broker: node(), registry: mdns() });
+  ending.push(() => service.stop());
   await service.start();
   for (const topic of topics) {
     const event = service.publisher(topic);
     for (let id = 0; id < EVENTS; id += 1) await event.publish({ id, text: "Messaging you all day" });
   }
   await service.broker.flush();
-  return () => service.stop();
 }
