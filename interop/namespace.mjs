@@ -6,7 +6,7 @@ const INSIDE = "TIDINGS_INTEROP_INSIDE";
 // go-micro asks by the default route, so that there must be one: a pair of interfaces that leads nowhere. Its records name the
 // host, and what is recorded names no machine: here it has a name of its own.
 const SETUP = [
-  "echo localhost > /proc/sys/kernel/hostname",
+  "hostname localhost",
   "ip link set lo up",
   "ip link add m0 type veth peer name m1",
   "ip addr add 10.77.0.1/24 dev m0",
