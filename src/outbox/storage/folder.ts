@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, realpath, rename, rm } from "node:fs/promises";
+import { access, mkdir, open, readdir, readFile, realpath, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { BrokerError, describeError } from "../../errors.ts";
 
@@ -66,9 +66,11 @@ export class StorageFolder {
     }
   }
 
-  /** The names of all parts, sorted. */
+  /** The names of all parts, sorted. One without data holds nothing: it is just being made, and maybe not locked yet. */
   async parts(): Promise<string[]> {
-    return (await readdir(this.path)).filter((name) => name.startsWith("part-")).sort();
+    const names = (await readdir(this.path)).filter((name) => name.startsWith("part-")).sort();
+    const isMade = await Promise.all(names.map((name) => exists(join(this.path, name, "data"))));
+    return names.filter((_name, index) => isMade[index]);
   }
 
   /** Whether there is no part, and nothing left of one. */
@@ -131,4 +133,11 @@ export class StorageFolder {
     }
     await rename(temporary, join(this.path, MARKER));
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -16,9 +16,6 @@ const LOCK_WITHIN_MS = 30_000;
 /** The same when a part without content is removed at the end: it may stay as well. */
 const LEAVE_WITHIN_MS = 500;
 
-/** How often a new part is made before its failure is told: another instance may come upon the first. */
-const NEW_PART_ATTEMPTS = 3;
-
 /** When parts of instances that ended are looked for: soon after the start, and then again and again, in milliseconds. */
 const LOOK_MS = { first: 1_000, every: 10_000 };
 
@@ -105,20 +102,13 @@ async function takeLeft(parts: StorageParts, store: LevelStore, folder: StorageF
 
 /**
  * A new part. It is made while others may go through the parts, so that a hundred processes that start at once need not wait
- * for each other's disk writes; whoever comes upon it before its own lock is held may take it, or remove it as empty.
+ * for each other's disk writes: nobody looks at it before it has data, and then it is locked.
  */
 async function newPart(store: LevelStore, folder: StorageFolder): Promise<SoundPart> {
-  for (let left = NEW_PART_ATTEMPTS; ; left -= 1) {
-    const name = folder.newName();
-    try {
-      const part = await openPart(store, folder.part(name), name);
-      if (isSound(part)) return part;
-      await part?.close();
-      if (left === 1) throw new BrokerError("ERR_STORAGE", `A new part of the storage folder is not sound: ${name}`);
-    } catch (error) {
-      if (left === 1) throw error;
-    }
-  }
+  const name = folder.newName();
+  const part = await openPart(store, folder.part(name), name);
+  if (!isSound(part)) throw new BrokerError("ERR_STORAGE", `A new part of the storage folder is not sound: ${name}`);
+  return part;
 }
 
 function isSound(part: Part | undefined): part is SoundPart {
