@@ -1,5 +1,6 @@
 import type { Clock } from "../../internal/clock.ts";
 import type { JetStream, StoredMessage } from "./jetstream.ts";
+import type { DeliveryInfo } from "./native-delivery.ts";
 import type { Names } from "./subjects.ts";
 
 /** What is remembered of a message: as of its delivery number `delivered`, the next handler start is attempt `attempt`. */
@@ -9,13 +10,17 @@ export interface Remembered {
   readonly firstFailureAt?: number | undefined;
   /** Whether the delivery after `delivered` reached a process that was about to start its handler: it was not lost on its way. */
   readonly reached?: boolean;
+  /** No process has it before that, in milliseconds since the epoch. Default: when the message was stored. */
+  readonly at?: number;
 }
 
-/** A time in which deliveries that nobody knows of count as lost on their way, in milliseconds since the epoch. */
-interface Excused {
-  readonly from: number;
+/** Until when deliveries that nobody knows of count as lost on their way, in milliseconds since the epoch. */
+interface Excuse {
   readonly until: number;
 }
+
+/** A delivery, of which it is asked what it counts as. */
+export type Delivered = Pick<DeliveryInfo, "sequence" | "delivered" | "storedAt">;
 
 /** What a delivery counts as. */
 export interface Recalled {
@@ -30,6 +35,12 @@ const UNKNOWN: Remembered = { delivered: 0, attempt: 1 };
 
 /** Under this name a consumer's members say that deliveries were lost on the way to a process that lives. */
 const EXCUSE = "excuse";
+
+/** What part of the time of redelivery is too soon for it: the rest is for clocks that differ. */
+const TOO_SOON_PART = 1 / 2;
+
+/** How long an excuse holds, in times of redelivery. */
+const EXCUSED_FOR = 3;
 
 /**
  * Counts handler starts for one consumer. JetStream counts deliveries: also what was given back, and what was lost on its
@@ -59,40 +70,29 @@ export class Attempts {
     await this.#jetstream.find(`STREAM.MSG.DELETE.${this.#names.attempts}`, { seq: sequence, no_erase: true });
   }
 
-  /** Which attempt the delivery number `delivered` of a message is. */
-  async recall(message: number, delivered: number): Promise<Recalled> {
-    const [known, excuse] = await Promise.all([
-      this.#find<Remembered>(String(message)),
-      this.#find<readonly Excused[]>(EXCUSE),
-    ]);
-    const { delivered: since, attempt: last, firstFailureAt, reached = false } = known?.value ?? UNKNOWN;
+  /** Which attempt a delivery is, of a consumer that delivers again what it has heard nothing of for `redeliverAfterMs`. */
+  async recall({ sequence: message, delivered, storedAt }: Delivered, redeliverAfterMs: number): Promise<Recalled> {
+    const [known, excuse] = await Promise.all([this.#find<Remembered>(String(message)), this.#find<Excuse>(EXCUSE)]);
+    const { delivered: since, attempt: last, firstFailureAt, reached = false, at = storedAt } = known?.value ?? UNKNOWN;
     if (delivered <= since + 1) return { attempt: last, firstFailureAt, sequence: known?.sequence };
     const now = this.#clock.now();
-    const excused = !reached && (excuse?.value ?? []).some(({ from, until }) => from <= now && now <= until);
+    // Who died with it is found out after that time only: well before, a delivery that nobody knows of met nobody.
+    const tooSoon = now < at + redeliverAfterMs * TOO_SOON_PART;
+    const excused = tooSoon || (!reached && excuse !== undefined && now <= excuse.value.until);
     // Remembered before the handler starts, so that there is one start at most that nobody knows of: servers before 2.10
     // also count deliveries for which they then found nobody.
     const attempt = excused ? last : last + 1;
-    const sequence = await this.remember(message, { delivered: delivered - 1, attempt, firstFailureAt, reached: true });
-    return { attempt, firstFailureAt, sequence };
+    const what = { delivered: delivered - 1, attempt, firstFailureAt, reached: true, at: now };
+    return { attempt, firstFailureAt, sequence: await this.remember(message, what) };
   }
 
   /**
-   * Deliveries were lost on their way to a process that lives, at `lostSince` (milliseconds since the epoch) or later. They
-   * come again when the server has waited `redeliverAfterMs` for them, or soon after that.
+   * Deliveries were lost on their way to a process that lives. They come again at once, where the server finds that nobody is
+   * there, or when it has waited `redeliverAfterMs` for them, or soon after that.
    */
-  async excuse(lostSince: number, redeliverAfterMs: number): Promise<void> {
-    const now = this.#clock.now();
-    const found = await this.#find<readonly Excused[]>(EXCUSE);
-    // What others wrote stays, as far as it is not over.
-    let [from, until] = [lostSince + redeliverAfterMs, now + 3 * redeliverAfterMs];
-    const apart: Excused[] = [];
-    for (const other of found?.value ?? []) {
-      if (other.until < now) continue;
-      if (other.until < from || other.from > until) apart.push(other);
-      else [from, until] = [Math.min(from, other.from), Math.max(until, other.until)];
-    }
-    const excuses: readonly Excused[] = [...apart, { from, until }];
-    await this.#jetstream.publish(this.#names.memory(this.#consumer, EXCUSE), JSON.stringify(excuses));
+  async excuse(redeliverAfterMs: number): Promise<void> {
+    const excuse: Excuse = { until: this.#clock.now() + EXCUSED_FOR * redeliverAfterMs };
+    await this.#jetstream.publish(this.#names.memory(this.#consumer, EXCUSE), JSON.stringify(excuse));
   }
 
   async #find<T>(name: string): Promise<{ readonly value: T; readonly sequence: number } | undefined> {

@@ -75,8 +75,9 @@ export class InHand {
   async again(held: Held, { attempt, firstFailureAt }: NextAttempt, delayMs: number): Promise<void> {
     const { attempts, clock } = this.#host;
     const startedAt = clock.now();
+    const what = { delivered: held.delivered, attempt, firstFailureAt, at: startedAt + delayMs };
     try {
-      await attempts.remember(held.sequence, { delivered: held.delivered, attempt, firstFailureAt });
+      await attempts.remember(held.sequence, what);
     } catch (error) {
       // The server delivers it again by itself once it hears no more of it.
       this.drop(held);

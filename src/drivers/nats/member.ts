@@ -57,8 +57,6 @@ export class Member implements DriverSubscription {
   readonly #pending = new Set<Promise<unknown>>();
   readonly #ended = new AbortController();
   #redeliverAfterMs = 0;
-  /** When it began to pull on this connection, in milliseconds since the epoch. */
-  #begunAt = 0;
   #timer: Timer | undefined;
   /** Whether it pulls. */
   #open = true;
@@ -99,7 +97,7 @@ export class Member implements DriverSubscription {
     // The server may have waited long for a word of these.
     this.#inHand.keep(0);
     // What was on its way when the connection broke comes again, and was no attempt.
-    await this.#attempts.excuse(this.#begunAt, this.#redeliverAfterMs);
+    await this.#attempts.excuse(this.#redeliverAfterMs);
     this.#begin(info);
   }
 
@@ -117,7 +115,6 @@ export class Member implements DriverSubscription {
     if (!this.#open) return;
     this.#redeliverAfterMs = info.config.ack_wait / NANOS_PER_MS;
     this.#pulls.reset(this.#redeliverAfterMs);
-    this.#begunAt = this.#host.context.clock.now();
     this.#fill();
   }
 
@@ -143,14 +140,17 @@ export class Member implements DriverSubscription {
   }
 
   async #recall(arrival: Arrival): Promise<void> {
-    const { sequence, delivered } = arrival.held;
     try {
-      arrival.recalled = await this.#attempts.recall(sequence, delivered);
+      arrival.recalled = await this.#recalled(arrival.held);
     } catch (error) {
       arrival.recalled = "failed";
       this.#tell(error, `Looking up the attempts of a message to ${this.#request.pattern} failed`);
     }
     this.#hand();
+  }
+
+  #recalled(held: Held): Promise<Recalled> {
+    return this.#attempts.recall(held, this.#redeliverAfterMs);
   }
 
   /** Hands on what has arrived, in order. */
@@ -183,8 +183,8 @@ export class Member implements DriverSubscription {
       settle: (outcome) => this.#settle(held, outcome, recalled, remembered),
       extend: (_ms, next) => {
         if (next <= attempt) return;
-        const since = firstFailureAt ?? this.#host.context.clock.now();
-        const what = { delivered: held.delivered, attempt: next, firstFailureAt: since };
+        const now = this.#host.context.clock.now();
+        const what = { delivered: held.delivered, attempt: next, firstFailureAt: firstFailureAt ?? now, at: now };
         this.#report(this.#attempts.remember(held.sequence, what).then(note));
       },
     };
@@ -202,7 +202,7 @@ export class Member implements DriverSubscription {
 
   #giveBack({ held, recalled }: Arrival): void {
     if (recalled === "failed" || this.#ending) return this.#inHand.drop(held);
-    const known = recalled ?? this.#attempts.recall(held.sequence, held.delivered);
+    const known = recalled ?? this.#recalled(held);
     this.#track(Promise.resolve(known).then((next) => this.#inHand.again(held, next, 0)));
   }
 
@@ -253,7 +253,7 @@ export class Member implements DriverSubscription {
     if (!this.#own) await this.#awaitPulls();
     const swept = !this.#own && this.#pulls.due > 0;
     // What the server sends in the moment in which the pulls end reaches nobody, and was no attempt.
-    if (swept && link.connected) await this.#attempts.excuse(this.#host.context.clock.now(), this.#redeliverAfterMs);
+    if (swept && link.connected) await this.#attempts.excuse(this.#redeliverAfterMs);
     await this.#pulls.end(link.connected);
     if (swept && link.connected) await this.#sweepPulls();
     while (link.connected && this.#pending.size > 0) await Promise.allSettled(this.#pending);

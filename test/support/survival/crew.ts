@@ -164,6 +164,7 @@ export class Crew {
     );
     await this.#untilQuiet(queue);
     const audit = received().audit();
+    const letters = await this.#deadLetters();
     const report: SurvivalReport = {
       sent: audit.sent,
       received: audit.received,
@@ -171,7 +172,7 @@ export class Crew {
       duplicated: audit.duplicated.length,
       outOfOrder: audit.outOfOrder.length,
       rejected: this.#publishers.reduce((sum, { rejected }) => sum + rejected, 0),
-      deadLetters: (await this.#deadLetters()).length,
+      deadLetters: letters.length,
       connectionsCut,
     };
     const seconds = ((performance.now() - this.#startedAt) / 1_000).toFixed(1);
@@ -181,6 +182,7 @@ export class Crew {
       this.#rig,
       `${what}: ${figures}; rejected and sent again ${rejected}, dead letters ${deadLetters}, connections cut ${connectionsCut}, ${seconds} s`,
     );
+    if (lost > 0) print(this.#rig, `lost ${audit.missing.join(" ")}; dead letters ${letters.map(said).join(", ")}`);
     return report;
   }
 
@@ -226,6 +228,11 @@ export class Crew {
   #describe(): string {
     return [...this.#publishers, ...this.#members].map((survivor) => survivor.describe()).join("\n");
   }
+}
+
+/** A dead letter in short: what it was, whose, and why. */
+function said({ body, queue, attempts, reason }: DeadLetter): string {
+  return `${Buffer.from(body).toString()} of ${queue} after ${attempts}: ${reason}`;
 }
 
 /** Prints a line of a report. */
