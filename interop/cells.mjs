@@ -9,7 +9,7 @@ import { pause, until } from "./wait.mjs";
 import { untilFound, WARM_UPS } from "./warm-up.mjs";
 
 /** go-micro's http broker loses what comes faster than it sends: a pause after each message, in microseconds. */
-const PAUSE_MICROS = { http: 2_000, nats: 200, rabbitmq: 200 };
+const PAUSE_MICROS = { http: 2_000, https: 2_000, nats: 200, rabbitmq: 200 };
 
 /** How long nothing may come before what lacks counts as lost, in milliseconds. */
 const SILENCE_MS = 5_000;
@@ -30,8 +30,8 @@ export const COLUMNS = ["Go to Node, broadcast", "Go to Node, queue", "Node to G
  * Runs one cell.
  * @returns `{ ok: true, ms }`, or `{ ok: false, reason }`
  */
-export async function runCell({ version, oldWire, path, transport, address, level, column, count }) {
-  const cell = new Cell({ version, oldWire, path, transport, address, level, count });
+export async function runCell({ column, ...given }) {
+  const cell = new Cell(given);
   const startedAt = performance.now();
   try {
     const reason = await cell.run(column.startsWith("Go to Node"), column.endsWith("queue"));
@@ -80,6 +80,10 @@ class Cell {
     for (const end of this.#ending.reverse()) await end().catch(() => {});
   }
 
+  get #isHttp() {
+    return this.#given.transport.startsWith("http");
+  }
+
   get #isService() {
     return this.#given.level !== "broker";
   }
@@ -90,10 +94,11 @@ class Cell {
   }
 
   async #goPeer() {
-    const { path, transport, address } = this.#given;
+    const { path, transport, address, tls } = this.#given;
     const scheme = { nats: "nats", rabbitmq: "amqp" }[transport];
     const where = scheme === undefined ? [] : ["-address", `${scheme}://${address}`];
-    const peer = new GoPeer(path, ["-broker", transport, ...where]);
+    const proof = tls === undefined ? [] : ["-ca", tls.caFile, "-cert", tls.certFile, "-key", tls.keyFile];
+    const peer = new GoPeer(path, ["-broker", this.#isHttp ? "http" : transport, ...where, ...proof]);
     this.#ending.push(() => peer.end());
     await peer.ready;
     return peer;
@@ -151,7 +156,7 @@ class Cell {
 
   /** Waits until the registry shows the receivers, or the engine has had the time to know of them. */
   async #visible(receivers) {
-    if (this.#given.transport !== "http") return pause(500);
+    if (!this.#isHttp) return pause(500);
     const mdns = registry();
     await until(async () => {
       const found = await mdns.getService(this.#given.oldWire ? "go.micro.http.broker" : "micro.http.broker");
@@ -169,7 +174,7 @@ class Cell {
 
   /** What sends from a Go peer; over HTTP from one that knows of every receiver. */
   #goSender() {
-    if (this.#given.transport !== "http") return this.#startSending().then(({ send }) => send);
+    if (!this.#isHttp) return this.#startSending().then(({ send }) => send);
     return untilFound(async () => {
       this.#warm.clear();
       const { peer, send } = await this.#startSending();

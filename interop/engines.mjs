@@ -1,10 +1,10 @@
 // The engines of the cells, private to the namespace that they run in.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ENGINES, findProgram, howToGet } from "../scripts/engines.mjs";
 import { until } from "./wait.mjs";
@@ -19,11 +19,12 @@ const START_TIMEOUT_MS = 90_000;
 /** How long an engine may take to end, in milliseconds. */
 const STOP_TIMEOUT_MS = 10_000;
 
-const none = { address: undefined, reason: undefined, stop: async () => {} };
+const none = { address: undefined, tls: undefined, reason: undefined, stop: async () => {} };
 
-/** Starts what a transport needs; `reason` says why it cannot be had. */
+/** Starts what a transport needs; `reason` says why it cannot be had. Of HTTP over TLS: the files of `tls`. */
 export async function startEngine(transport) {
   if (transport === "http") return none;
+  if (transport === "https") return makeCertificates();
   const engine = ENGINES[transport];
   const program = findProgram(engine.program);
   if (program === undefined) return { ...none, reason: `no ${engine.program}: ${howToGet(engine)}` };
@@ -50,9 +51,33 @@ export async function startEngine(transport) {
     return { ...none, reason: error.message };
   }
   return {
+    ...none,
     address: transport === "nats" ? `127.0.0.1:${port}` : `guest:guest@127.0.0.1:${port}`,
-    reason: undefined,
     stop,
+  };
+}
+
+/** An authority, and a certificate of it for every address of this host, with which each peer is a server and a client. */
+async function makeCertificates() {
+  const folder = await mkdtemp(join(tmpdir(), "tidings-interop-"));
+  const file = (name) => join(folder, name);
+  const addresses = Object.values(networkInterfaces()).flatMap((all) =>
+    all.map(({ address }) => `IP:${address.split("%")[0]}`),
+  );
+  await writeFile(file("peer.ext"), `subjectAltName=${addresses.join(",")}\nextendedKeyUsage=serverAuth,clientAuth\n`);
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout"];
+  const openssl = (...args) => execFileSync("openssl", args, { cwd: folder, stdio: "ignore" });
+  openssl("req", "-x509", ...key, "ca.key", "-out", "ca.pem", "-days", "1", "-subj", "/CN=interop-ca");
+  openssl("req", ...key, "peer.key", "-out", "peer.csr", "-subj", "/CN=interop-peer");
+  openssl(
+    ..."x509 -req -in peer.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile peer.ext -out peer.pem".split(
+      " ",
+    ),
+  );
+  return {
+    ...none,
+    tls: { caFile: file("ca.pem"), certFile: file("peer.pem"), keyFile: file("peer.key") },
+    stop: () => rm(folder, { recursive: true, force: true }),
   };
 }
 

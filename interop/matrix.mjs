@@ -5,7 +5,7 @@ import { VERSIONS } from "./peers.mjs";
 import { scenarioTable, table } from "./report.mjs";
 import { runScenario, SCENARIOS } from "./scenarios.mjs";
 
-const TRANSPORTS = ["http", "nats", "rabbitmq"];
+const TRANSPORTS = ["http", "https", "nats", "rabbitmq"];
 
 /** Runs what was asked for and prints the tables. Returns the exit status: 1 where a peer that was built met a failure. */
 export async function runMatrix({ messages, version, transport, level, parallel, json }) {
@@ -45,8 +45,8 @@ async function runRow({ peer, transport, level }, engine, count) {
       cells.push({ ok: false, skipped: true, reason });
       continue;
     }
-    const { address } = engine;
-    const cell = await runCell({ version: name, oldWire, path, transport, address, level, column, count });
+    const { address, tls } = engine;
+    const cell = await runCell({ version: name, oldWire, path, transport, address, tls, level, column, count });
     console.log(`${name} ${transport} ${level}: ${column}: ${cell.ok ? `ok, ${cell.ms} ms` : cell.reason}`);
     cells.push(cell);
   }

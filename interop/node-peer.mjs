@@ -13,9 +13,13 @@ export function registry() {
 }
 
 /** A broker on a transport and its address, as go-micro peers know it. */
-function makeBroker({ transport, address, oldWire }) {
+function makeBroker({ transport, address, tls, oldWire }) {
   const options = { drainTimeoutMs: 5_000, onError: () => {}, logger: silent };
-  if (transport === "http") return createBroker(http({ registry: mdns(), wire: "go-micro", oldWire }), options);
+  if (transport.startsWith("http"))
+    return createBroker(
+      http({ registry: mdns(), wire: "go-micro", oldWire, ...(tls === undefined ? {} : { tls }) }),
+      options,
+    );
   const scheme = { nats: "nats+core", rabbitmq: "amqp" }[transport];
   return createBroker(`${scheme}://${address}`, { ...options, wire: "go-micro" });
 }

@@ -2,7 +2,7 @@
 //
 //   --messages N       messages in each cell (default 1000)
 //   --version v4.10    only this version of go-micro; may be given several times
-//   --transport http   only this transport
+//   --transport http   only this transport: http, https, nats or rabbitmq
 //   --level broker     only this level: broker, json or protobuf
 //   --build-minutes N  how long building the peers may take in all (default 60); what is not built by then is named
 //   --parallel N       how many rows at a time (default 1)

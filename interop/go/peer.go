@@ -5,6 +5,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -79,12 +81,19 @@ type peer struct {
 func main() {
 	kind := flag.String("broker", "http", "http, nats or rabbitmq")
 	address := flag.String("address", "", "where the broker is, or listens")
+	ca := flag.String("ca", "", "PEM file of the authority that both sides trust; empty: no TLS")
+	cert := flag.String("cert", "", "PEM file of the certificate")
+	key := flag.String("key", "", "PEM file of its key")
 	// go-micro reads the command line as well, where it is asked to.
 	flag.Parse()
 	os.Args = os.Args[:1]
 
 	p := &peer{registry: newRegistry(), subs: map[string]Subscriber{}}
-	p.broker = newBroker(*kind, *address, p.registry)
+	security, err := mutualTLS(*ca, *cert, *key)
+	if !check("", err) {
+		os.Exit(1)
+	}
+	p.broker = newBroker(*kind, *address, p.registry, security)
 	tell(Line{Event: "ready", Detail: version})
 
 	lines := bufio.NewScanner(os.Stdin)
@@ -96,6 +105,26 @@ func main() {
 		}
 	}
 	p.end()
+}
+
+// mutualTLS is what a server and a client of the same authority need.
+func mutualTLS(ca string, cert string, key string) (*tls.Config, error) {
+	if ca == "" {
+		return nil, nil
+	}
+	authority, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authority)
+	return &tls.Config{
+		Certificates: []tls.Certificate{pair}, RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}, nil
 }
 
 func (p *peer) run(c Command) bool {

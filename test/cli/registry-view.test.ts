@@ -15,7 +15,7 @@ function service(name: string, version: string, addresses: string[], endpoints: 
 
 function subscription(pattern: string, queue: string | undefined, goMicro = false): Service {
   const request = { id: `${pattern}-${queue}`, pattern, queue, ackTimeoutMs: 30_000 } as SubscribeRequest;
-  return subscriptionRecord(request, "127.0.0.1:7000", "peer", goMicro);
+  return subscriptionRecord(request, { address: "127.0.0.1:7000", peerId: "peer", goMicro, secure: false });
 }
 
 describe("the view of a registry", () => {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 
@@ -36,10 +37,13 @@ func newText(value string) *Text { return &Text{value} }
 
 func newRegistry() Registry { return registry.NewRegistry() }
 
-func newBroker(kind string, address string, reg Registry) Broker {
+func newBroker(kind string, address string, reg Registry, security *tls.Config) Broker {
 	opts := []broker.Option{broker.Registry(reg)}
 	if address != "" {
 		opts = append(opts, broker.Addrs(address))
+	}
+	if security != nil {
+		opts = append(opts, broker.Secure(true), broker.TLSConfig(security))
 	}
 	if kind == "nats" {
 		return nats.NewBroker(opts...)

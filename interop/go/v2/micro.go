@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 
 	"github.com/golang/protobuf/ptypes/wrappers"
@@ -34,10 +35,13 @@ func newText(value string) *Text { return &Text{Value: value} }
 
 func newRegistry() Registry { return registry.NewRegistry() }
 
-func newBroker(kind string, address string, reg Registry) Broker {
+func newBroker(kind string, address string, reg Registry, security *tls.Config) Broker {
 	opts := []broker.Option{broker.Registry(reg)}
 	if address != "" {
 		opts = append(opts, broker.Addrs(address))
+	}
+	if security != nil {
+		opts = append(opts, broker.Secure(true), broker.TLSConfig(security))
 	}
 	switch kind {
 	case "nats":

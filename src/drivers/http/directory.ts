@@ -32,8 +32,11 @@ export interface DirectoryParts {
   readonly peerId: string;
   /** Whether go-micro peers are reached too. */
   readonly goMicro: boolean;
+  /** Whether those that want TLS are, and no others. */
+  readonly goSecure: boolean;
   /** Whether those of the older wire are. */
   readonly oldWire: boolean;
+  warn(text: string): void;
   onError(error: BrokerError): void;
 }
 
@@ -52,6 +55,8 @@ export class Directory {
   readonly #watched: ReadonlySet<string>;
   /** go-micro subscriptions, by node id. */
   readonly #known = new Map<string, Known>();
+  /** go-micro subscriptions that cannot be reached as they want it, by node id. */
+  readonly #passedOver = new Set<string>();
   /** When a go-micro subscription's record was removed, by node id: a look-up that was on its way may still name it. */
   readonly #left = new Map<string, number>();
   #watcher: Watcher | undefined;
@@ -136,17 +141,29 @@ export class Directory {
     } else this.#removeGo(node.id);
   }
 
-  #addGo({ nodeId, topic, queue, address, oldWire }: GoSubscription): void {
+  #addGo(subscription: GoSubscription): void {
+    const { nodeId, topic, queue, address, secure, oldWire } = subscription;
     const { outbox, goPeers, onError, clock } = this.#parts;
     this.#left.delete(nodeId);
     if (this.#known.has(nodeId) || !isValid(topic, queue)) return;
+    if (secure !== this.#parts.goSecure) return this.#passOver(subscription);
     const carrier = new GoCarrier(nodeId, goPeers.at(address), outbox, onError, oldWire);
     const member = new Member(nodeId, GO_WINDOW, carrier);
     this.#known.set(nodeId, { member, since: clock.now() });
     outbox.addMember(laneOf(outbox, { id: nodeId, pattern: topic, queue }), member);
   }
 
+  #passOver({ nodeId, topic, address, secure }: GoSubscription): void {
+    if (this.#passedOver.has(nodeId)) return;
+    this.#passedOver.add(nodeId);
+    const why = secure
+      ? "it wants TLS, and this broker lacks tls"
+      : "it is not reached over TLS, and this broker has tls";
+    this.#parts.warn(`The go-micro subscription to ${topic} at ${address} gets nothing from here: ${why}.`);
+  }
+
   #removeGo(nodeId: string): void {
+    this.#passedOver.delete(nodeId);
     this.#left.set(nodeId, this.#parts.clock.now());
     const known = this.#known.get(nodeId);
     if (known === undefined) return;

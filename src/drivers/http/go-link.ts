@@ -1,10 +1,15 @@
-import { Agent, type IncomingMessage, request } from "node:http";
+import { Agent, type ClientRequestArgs, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Clock } from "../../internal/clock.ts";
 import { parseAddress } from "./options.ts";
+import { type Dialling, type Opening, openSocket } from "./wire/socket.ts";
 
 /** Largest answer that is read, in bytes. Nobody looks at what it says. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/** How long a connection may take until it stands, encrypted where it has to be, in milliseconds. */
+const OPEN_TIMEOUT_MS = 10_000;
 
 /** One request over a {@link GoLink}. */
 export interface GoRequest {
@@ -15,10 +20,24 @@ export interface GoRequest {
   readonly timeoutMs: number;
 }
 
-/** Keeps its connection whatever idle limit the other side announces. */
+/** Opens its connection as it is told to, and keeps it whatever idle limit the other side announces. */
 class OneConnection extends Agent {
-  constructor() {
+  readonly #open: () => Promise<Socket>;
+
+  constructor(open: () => Promise<Socket>) {
     super({ keepAlive: true, maxSockets: 1 });
+    this.#open = open;
+  }
+
+  override createConnection(
+    _options: ClientRequestArgs,
+    opened: (error: Error | null, socket: Duplex) => void,
+  ): undefined {
+    this.#open().then(
+      (socket) => opened(null, socket),
+      // With an error nobody looks at the socket, which the types ask for all the same.
+      (error: Error) => opened(error, undefined as unknown as Duplex),
+    );
   }
 
   override keepSocketAlive(connection: Duplex): boolean {
@@ -33,12 +52,18 @@ class OneConnection extends Agent {
 /** One kept-alive connection to a go-micro peer, for one request at a time. */
 export class GoLink {
   readonly #address: string;
-  readonly #agent = new OneConnection();
+  readonly #dialling: Dialling;
+  readonly #clock: Clock;
+  readonly #agent: OneConnection;
+  #opening: Opening | undefined;
   #socket: Socket | undefined;
   #broken = false;
 
-  constructor(address: string) {
+  constructor(address: string, dialling: Dialling, clock: Clock) {
     this.#address = address;
+    this.#dialling = dialling;
+    this.#clock = clock;
+    this.#agent = new OneConnection(() => this.#open());
   }
 
   /** Whether another request can go out on it. */
@@ -48,6 +73,7 @@ export class GoLink {
 
   close(): void {
     this.#broken = true;
+    this.#opening?.cancel();
     this.#agent.destroy();
   }
 
@@ -86,6 +112,17 @@ export class GoLink {
       );
       outgoing.end(what.body);
     });
+  }
+
+  async #open(): Promise<Socket> {
+    this.#opening = openSocket(parseAddress(this.#address), this.#dialling);
+    const tooLate = this.#clock.after(OPEN_TIMEOUT_MS, () => this.#opening?.cancel());
+    try {
+      return await this.#opening.done;
+    } finally {
+      tooLate.cancel();
+      this.#opening = undefined;
+    }
   }
 
   // A connection that the other side closes while it is idle must not be taken for a usable one.

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../internal/clock.ts";
 import { GoLink, type GoRequest } from "./go-link.ts";
+import type { Dialling } from "./wire/socket.ts";
 
 /** Connections that were idle this long are closed, before the other side's own limit does it, in milliseconds. */
 const IDLE_MS = 30_000;
@@ -7,14 +8,16 @@ const IDLE_MS = 30_000;
 /** The connections to one go-micro peer. Each message in flight needs one: HTTP/1.1 answers in order. */
 export class GoPeer {
   readonly address: string;
+  readonly #dialling: Dialling;
   readonly #clock: Clock;
   readonly #idle: { readonly link: GoLink; readonly since: number }[] = [];
   readonly #busy = new Set<GoLink>();
   #sweep: Timer | undefined;
   #closed = false;
 
-  constructor(address: string, clock: Clock) {
+  constructor(address: string, dialling: Dialling, clock: Clock) {
     this.address = address;
+    this.#dialling = dialling;
     this.#clock = clock;
   }
 
@@ -26,7 +29,7 @@ export class GoPeer {
   /** Sends a request on a free connection, or a new one. */
   async send(request: GoRequest): Promise<void> {
     if (this.#closed) throw new Error("the broker is disconnected");
-    const link = this.#takeIdle() ?? new GoLink(this.address);
+    const link = this.#takeIdle() ?? new GoLink(this.address, this.#dialling, this.#clock);
     this.#busy.add(link);
     try {
       await link.send(request);
@@ -68,18 +71,20 @@ export class GoPeer {
 
 /** The go-micro peers of a broker, by address. */
 export class GoPeers {
+  readonly #dialling: Dialling;
   readonly #clock: Clock;
   readonly #known = new Map<string, GoPeer>();
   #closed = false;
 
-  constructor(clock: Clock) {
+  constructor(dialling: Dialling, clock: Clock) {
+    this.#dialling = dialling;
     this.#clock = clock;
   }
 
   at(address: string): GoPeer {
     let peer = this.#known.get(address);
     if (peer === undefined) {
-      peer = new GoPeer(address, this.#clock);
+      peer = new GoPeer(address, this.#dialling, this.#clock);
       this.#known.set(address, peer);
       if (this.#closed) peer.close();
     }

@@ -23,6 +23,8 @@ export interface GoSubscription {
   readonly address: string;
   readonly topic: string;
   readonly queue: string | undefined;
+  /** Whether it is reached over TLS. */
+  readonly secure: boolean;
   /** Whether it is reached by go-micro's older wire. */
   readonly oldWire: boolean;
 }
@@ -36,14 +38,21 @@ export interface QueueRecord {
 /** What a record says of a Tidings subscription. */
 export type SubscriptionContent = Pick<SubscribeRequest, "id" | "pattern" | "queue">;
 
+/** Where a subscription is reached, and by whom. */
+export interface SubscriptionDoor {
+  readonly address: string;
+  readonly peerId: string;
+  readonly goMicro: boolean;
+  /** Whether it is reached over TLS. */
+  readonly secure: boolean;
+}
+
 /** The record of a Tidings subscription: in the registry only where go-micro peers may reach it. */
 export function subscriptionRecord(
   { id, pattern, queue }: SubscriptionContent,
-  address: string,
-  peerId: string,
-  goMicro: boolean,
+  { address, peerId, goMicro, secure }: SubscriptionDoor,
 ): Service {
-  const metadata: Record<string, string> = { broker: "http", secure: "false" };
+  const metadata: Record<string, string> = { broker: "http", secure: String(secure) };
   // go-micro publishers match this key with the topic to the letter, so that a pattern must not stand there.
   if (!isPattern(pattern)) metadata["topic"] = pattern;
   metadata[KEYS.wires] = WIRE_VERSION;
@@ -79,14 +88,13 @@ export function readGoSubscription(service: Service, node: Node): GoSubscription
     metadata[KEYS.wires] !== undefined ||
     (service.name !== SERVICE_NAMES.goMicro && !oldWire) ||
     metadata["broker"] !== "http" ||
-    metadata["secure"] === "true" ||
     !topic ||
     // go-micro has no patterns: such a topic is meant to the letter, and is none of ours.
     isPattern(topic)
   )
     return undefined;
   const queue = service.version === BROADCAST_VERSION ? undefined : service.version;
-  return { nodeId, address, topic, queue, oldWire };
+  return { nodeId, address, topic, queue, secure: metadata["secure"] === "true", oldWire };
 }
 
 /** Reads a queue's node; `undefined` where it is none. */

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { BrokerError } from "../../errors.ts";
+import { BrokerError, describeError } from "../../errors.ts";
 import {
   type Address,
   formatAddress,
@@ -17,6 +17,7 @@ import { NO_TLS_HERE, TLS_HANDSHAKE_BYTE } from "./security/tls-reasons.ts";
 import { sendGoError, sendStatus } from "./server-answers.ts";
 import { refuseUpgrade } from "./wire/accept.ts";
 
+const UNAUTHORIZED = 401;
 const FORBIDDEN = 403;
 
 /** What a {@link PeerServer} is told. */
@@ -28,7 +29,7 @@ export interface ServerOptions {
   readonly limits: Required<HttpLimits>;
   readonly maxBodyBytes: number;
   /** How its connections are protected. */
-  readonly security: Pick<Security, "kind" | "server">;
+  readonly security: Pick<Security, "kind" | "server" | "admits">;
   /** Notes that a connection was not let in: why, and from which host. */
   refused(why: string, from: string | undefined): void;
 }
@@ -150,9 +151,22 @@ export class PeerServer {
     if (!this.#options.acceptsGoMicro)
       return this.#refuse(
         response,
-        401,
+        UNAUTHORIZED,
         'messages come over the wire of Tidings, or with wire "go-micro" on this side',
       );
+    const admitted = this.#options.security.admits(request.socket, "");
+    if (admitted === undefined) return this.#take(request, response);
+    const refuse = (why: string) => {
+      this.#options.refused(why, request.socket.remoteAddress);
+      this.#refuse(response, UNAUTHORIZED, why);
+    };
+    admitted.then(
+      (why) => (why === undefined ? this.#take(request, response) : refuse(why)),
+      (error: unknown) => refuse(describeError(error)),
+    );
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
     const [, query = ""] = (request.url ?? "/").split("?", 2);
     this.#read(request, response, (text) =>
       this.#handlers.message(new URLSearchParams(query).get("id") ?? "", text, response),

@@ -33,8 +33,8 @@ import { PeerNetwork } from "./peer-network.ts";
 import { Peers } from "./peers.ts";
 import { QUEUE_TTL_MS, QueueRecords } from "./queue-records.ts";
 import { ReceivingSubscriptions } from "./receiving-subscriptions.ts";
-import { peerRecord, subscriptionRecord } from "./records.ts";
-import { openSecurity } from "./security/open-security.ts";
+import { peerRecord, type SubscriptionDoor, subscriptionRecord } from "./records.ts";
+import { openSecurity, unprotected } from "./security/open-security.ts";
 import { Refusals } from "./security/refusals.ts";
 import type { Security } from "./security/security.ts";
 import { bindingWarnings } from "./security/warnings.ts";
@@ -133,7 +133,7 @@ class Session implements HttpSession {
     this.#storage = storage;
     this.#limits = outboxLimits({ ...common, ...backlogOf(options) });
     const isEncrypted = security.kind !== "none";
-    // go-micro's wire is neither encrypted nor proved: besides encryption it has to be asked for by name.
+    // go-micro's peers prove nothing, but for a certificate: besides encryption they have to be asked for by name.
     this.#goMicro =
       (options.wire ?? (registry.sharedWithGoMicro && !isEncrypted ? "go-micro" : "tidings")) === "go-micro";
     this.#oldWire = this.#goMicro && options.oldWire === true;
@@ -169,7 +169,8 @@ class Session implements HttpSession {
       answer: answerCalls({ ...own, addQueue: (queue) => this.#directory.addQueue(queue) }),
       onError,
     });
-    this.#goPeers = new GoPeers(clock);
+    const goSecure = security.goMicro !== "plain";
+    this.#goPeers = new GoPeers(goSecure ? security : unprotected(undefined), clock);
     this.#directory = new Directory({
       registry,
       cache: this.#cache,
@@ -179,8 +180,10 @@ class Session implements HttpSession {
       clock,
       peerId: this.#peerId,
       goMicro: this.#goMicro,
+      goSecure,
       oldWire: this.#oldWire,
       onError,
+      warn: (text) => context.logger.warn({}, text),
     });
     this.#network = new PeerNetwork(this.#directory, this.#peers);
     this.#queueRecords = new QueueRecords(registry, this.#directory, this.#network, onError);
@@ -191,7 +194,7 @@ class Session implements HttpSession {
     const serverOptions = {
       listen,
       advertise: options.advertise === undefined ? undefined : parseAddress(options.advertise),
-      acceptsGoMicro: this.#goMicro && !isEncrypted,
+      acceptsGoMicro: this.#goMicro && (goSecure || !isEncrypted),
       limits,
       maxBodyBytes: common.maxMessageBytes * ENVELOPE_FACTOR + ENVELOPE_BYTES,
       security,
@@ -202,7 +205,7 @@ class Session implements HttpSession {
       message,
       upgrade: (request, socket, head) => this.#acceptor?.upgrade(request, socket, head),
     });
-    if (this.#goMicro && isEncrypted) this.#goServer = goMicroServer(serverOptions, message);
+    if (this.#goMicro && isEncrypted && !goSecure) this.#goServer = goMicroServer(serverOptions, message);
   }
 
   get address(): string {
@@ -298,9 +301,7 @@ class Session implements HttpSession {
       if (queue !== undefined) await this.#queueRecords.join({ pattern, queue });
       // go-micro peers find it in the registry; Tidings peers are told.
       for (const name of this.#goNames)
-        registrations.push(
-          await this.#keep({ ...subscriptionRecord(request, this.#goAddress, this.#peerId, true), name }),
-        );
+        registrations.push(await this.#keep({ ...subscriptionRecord(request, this.#goDoor), name }));
       this.#peers.announce(receiving);
       await this.#network.agree();
     } catch (error) {
@@ -334,13 +335,16 @@ class Session implements HttpSession {
   }
 
   /** Where go-micro peers reach this process. */
-  get #goAddress(): string {
-    return formatAddress((this.#goServer ?? this.#server).address);
+  get #goDoor(): SubscriptionDoor {
+    const address = formatAddress((this.#goServer ?? this.#server).address);
+    return { address, peerId: this.#peerId, goMicro: true, secure: this.#security.goMicro !== "plain" };
   }
 
   #warn(): void {
     const { listening } = this.#server;
-    const goMicro = this.#goServer === undefined ? undefined : formatAddress(this.#goServer.listening);
+    const goDoor =
+      this.#goServer?.listening ?? (this.#goMicro && this.#security.kind !== "none" ? listening : undefined);
+    const goMicro = goDoor === undefined ? undefined : formatAddress(goDoor);
     for (const warning of bindingWarnings({ listening, security: this.#security, goMicro }))
       this.#context.logger.warn({ address: formatAddress(listening) }, warning);
   }
@@ -384,7 +388,7 @@ function goMicroServer(options: ServerOptions, message: ServerHandlers["message"
       listen: { host: listen.host, port: 0 },
       advertise: advertise === undefined ? undefined : { host: advertise.host, port: 0 },
       acceptsGoMicro: true,
-      security: { kind: "none", server: undefined },
+      security: unprotected(undefined),
     },
     { message, upgrade: (_request, socket) => refuseUpgrade(socket, 400, "there is no such protocol here") },
   );

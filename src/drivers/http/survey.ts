@@ -41,7 +41,9 @@ export async function surveyPeers(registry: Registry, secret?: string | Uint8Arr
   return merged(
     told.flatMap((announcements, index) => {
       const { id, address } = nodes[index] as Node;
-      return announcements.map((announcement) => subscriptionRecord(announcement, address, id, false));
+      return announcements.map((announcement) =>
+        subscriptionRecord(announcement, { address, peerId: id, goMicro: false, secure: false }),
+      );
     }),
   );
 }

@@ -1,4 +1,5 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { onTestFinished } from "vitest";
 
 /** A server that is no Tidings: it notes what it gets, byte for byte, and answers each request as it is told. */
@@ -10,15 +11,19 @@ export interface BareServer {
   readonly bytes: string;
 }
 
-/** Opens a server; it is closed when the test ends. `answer` gets the head and body of each request; default: go-micro's 200. */
+/**
+ * Opens a server; it is closed when the test ends. `answer` gets the head and body of each request; default: go-micro's 200.
+ * With `tls` nothing of what comes before the encryption is noted.
+ */
 export async function bareServer(
   answer: (head: string, body: string, socket: Socket) => string | undefined = () =>
     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+  tls?: TlsOptions,
 ): Promise<BareServer> {
   const requests: { head: string; body: string }[] = [];
   const sockets = new Set<Socket>();
   const state = { bytes: "" };
-  const server = createServer((socket) => {
+  const accept = (socket: Socket): void => {
     sockets.add(socket);
     let received = Buffer.alloc(0);
     socket.on("error", () => socket.destroy());
@@ -39,7 +44,8 @@ export async function bareServer(
         if (text !== undefined) socket.write(text);
       }
     });
-  });
+  };
+  const server = tls === undefined ? createServer(accept) : createTlsServer(tls, accept);
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });

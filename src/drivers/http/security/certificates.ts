@@ -39,6 +39,7 @@ export async function certificates(tls: HttpTlsOptions, proofKey: Uint8Array | u
     kind: "certificates",
     proofKey,
     provesPeers: isMutual || proofKey !== undefined,
+    goMicro: isMutual ? "mutual-tls" : "tls",
     metadata: { "tidings-security": isMutual ? "mutual-tls" : "tls" },
     server,
     client: async ({ host }: Address): Promise<PeerTls> => ({

@@ -51,6 +51,7 @@ export function unprotected(proofKey: Uint8Array | undefined): Security {
     kind: "none",
     proofKey,
     provesPeers: proofKey !== undefined,
+    goMicro: "plain",
     metadata: {},
     server: undefined,
     client: () => undefined,

@@ -30,6 +30,7 @@ export async function pinned(registry: Registry, proofKey: Uint8Array | undefine
     kind: "pinned",
     proofKey,
     provesPeers: true,
+    goMicro: "plain",
     metadata: { "tidings-security": "pinned", [CERTIFICATE_KEY]: hex(new X509Certificate(cert).fingerprint256) },
     server: { ...common, requestCert: true },
     async client(address: Address): Promise<PeerTls> {

@@ -22,6 +22,11 @@ export interface Security {
   readonly proofKey: Uint8Array | undefined;
   /** Whether a process needs to prove something before it is let in. */
   readonly provesPeers: boolean;
+  /**
+   * How go-micro peers are served, who have no proof but a certificate: over TLS, where `mutual-tls` lets in only those whose
+   * certificate is trusted, or plainly. What is plain has a door of its own where the other one is encrypted.
+   */
+  readonly goMicro: "plain" | "tls" | "mutual-tls";
   /** What the record of this process tells of it, so that people can see it. */
   readonly metadata: Readonly<Record<string, string>>;
   /** TLS of the server; `undefined`: none. */

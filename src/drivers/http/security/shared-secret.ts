@@ -52,6 +52,7 @@ export function sharedSecret(secret: Uint8Array): Security {
     kind: "secret",
     proofKey: keyFrom(secret, "proof"),
     provesPeers: true,
+    goMicro: "plain",
     metadata: { "tidings-security": "secret" },
     server: { ...common, pskCallback: (_socket, identity) => (identity === IDENTITY ? psk : null) },
     client: async () => ({ options, verify }),

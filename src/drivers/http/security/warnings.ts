@@ -5,8 +5,8 @@ import type { Security } from "./security.ts";
 export interface Binding {
   /** Where the broker listens. */
   readonly listening: Address;
-  readonly security: Pick<Security, "kind" | "provesPeers">;
-  /** Where go-micro peers come, if that is a door of its own. */
+  readonly security: Pick<Security, "kind" | "provesPeers" | "goMicro">;
+  /** Where go-micro peers come, who are asked for less than the others. */
   readonly goMicro: string | undefined;
 }
 
@@ -25,7 +25,11 @@ export function bindingWarnings({ listening, security, goMicro }: Binding): stri
         `${beyond}, and asks nobody for a proof: whoever can reach it can send it messages and take part. Add tls.ca (or tls.caFile), or a secret.`,
       );
   }
-  if (goMicro !== undefined)
+  if (goMicro !== undefined && security.goMicro === "tls" && security.provesPeers)
+    warnings.push(
+      `go-micro peers are served without proof, on ${goMicro}, as wire "go-micro" asks for: whoever can reach it can send messages. Add tls.ca (or tls.caFile).`,
+    );
+  if (goMicro !== undefined && security.goMicro === "plain")
     warnings.push(
       `go-micro peers are served without encryption and without proof, on ${goMicro}, as wire "go-micro" asks for: whoever can reach it can send messages, and what goes to such peers can be read.`,
     );

@@ -16,8 +16,11 @@ export interface Opening {
   cancel(): void;
 }
 
-/** Opens a connection to a peer: the one place where this driver dials on its own wire. */
-export function openSocket(address: Address, security: Security): Opening {
+/** How connections to peers are protected. */
+export type Dialling = Pick<Security, "kind" | "client">;
+
+/** Opens a connection to a peer: the one place where this driver dials. */
+export function openSocket(address: Address, security: Dialling): Opening {
   let socket: Socket | undefined;
   let isCancelled = false;
   const opened = (made: Socket, event: string, verify: () => string | undefined): Promise<Socket> => {
