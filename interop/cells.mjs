@@ -58,7 +58,8 @@ class Cell {
   }
 
   async run(goToNode, isQueue) {
-    const queue = isQueue ? "interop-queue" : undefined;
+    // Its own: on RabbitMQ a queue of go-micro's goes by its name alone, whatever the topic.
+    const queue = isQueue ? `${this.#topic}.queue` : undefined;
     // Two of the other side; a queue has a member of the sender's side as well, which shares.
     const [theirs, ours] = goToNode ? [this.#node, this.#go] : [this.#go, this.#node];
     const receivers = [theirs, theirs, ...(isQueue ? [ours] : [])];

@@ -1,5 +1,6 @@
 import type { BrokerOptions } from "./broker-options.ts";
 import type { Driver } from "./driver.ts";
+import type { SurveyOptions } from "./drivers/http/index.ts";
 import { BrokerError } from "./errors.ts";
 import { masked } from "./internal/masked.ts";
 import type { Registry, Service } from "./registry.ts";
@@ -59,10 +60,11 @@ export const SCHEMES: readonly Scheme[] = [
 /**
  * What the live brokers that a registry names tell of their subscriptions, as records of services: the HTTP broker tells its
  * peers, and not the registry.
- * @param secret the peers' own, where they have one
+ * @param options the peers' own, where they have a secret or certificates
+ * @throws BrokerError `ERR_INVALID_OPTION`
  */
-export async function surveyPeers(registry: Registry, secret?: string | Uint8Array): Promise<Service[]> {
-  return (await import("./drivers/http/index.ts")).surveyPeers(registry, secret);
+export async function surveyPeers(registry: Registry, options: SurveyOptions = {}): Promise<Service[]> {
+  return (await import("./drivers/http/index.ts")).surveyPeers(registry, options);
 }
 
 /**

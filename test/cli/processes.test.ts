@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { until } from "../../src/testing/conformance/until.ts";
+import { testCertificates } from "../support/engines/certificates.ts";
 import { type OwnFolder, ownFolder, RunningProgram, tidings } from "./tidings-process.ts";
 
 let folder: OwnFolder;
@@ -117,6 +118,40 @@ describe("tidings", () => {
     expect(table.out).toMatch(/orders\.created.*billing/);
   });
 
+  test("with certificates, commands meet processes that have them, and others do not", async () => {
+    const certificates = await testCertificates();
+    onTestFinished(() => certificates.remove());
+    const { caFile, peerCertFile, peerKeyFile } = certificates;
+    const files = ["--tls-ca-file", caFile, "--tls-cert-file", peerCertFile, "--tls-key-file", peerKeyFile];
+    const env = { TIDINGS_TLS_CA_FILE: caFile, TIDINGS_TLS_CERT_FILE: peerCertFile, TIDINGS_TLS_KEY_FILE: peerKeyFile };
+    const sub = start(["sub", "orders.created", "--queue", "billing", "--count", "1", "--json"], { env });
+    await sub.says("subscribed");
+    const [without, table] = [start(["services"]), start(["services", ...files])];
+    await Promise.all([without.endsWith(0), table.endsWith(0)]);
+    expect(without.out).toMatch(/orders\.created +billing +0/);
+    expect(without.err).toMatch(/^warning: ERR_AUTHENTICATION: The peer at \S+ is not trusted: /);
+    expect(table.out).toMatch(/orders\.created +billing +1/);
+    expect(table.err).toBe("");
+    const pub = start(["pub", "orders.created", "x", ...files]);
+    await Promise.all([pub.endsWith(0), sub.endsWith(0)]);
+    expect(sub.lines.map((line) => JSON.parse(line).body)).toEqual(["x"]);
+    const missing = start(["pub", "t", "x", "--tls-key-file", "/no/such/file"]);
+    await missing.endsWith(2);
+    expect(missing.err).toContain(
+      "ERR_INVALID_OPTION: --tls-key-file names a file that cannot be read (ENOENT): /no/such/file.",
+    );
+  });
+
+  test("services shows a subscription that go-micro peers find in the registry once", async () => {
+    const sub = start(["sub", "orders.created", "--wire", "go-micro"]);
+    await sub.says("subscribed");
+    const json = start(["services", "--json"]);
+    await json.endsWith(0);
+    const nodes = JSON.parse(json.out).flatMap(({ nodes: all }: { nodes: { metadata: { topic?: string } }[] }) => all);
+    const shown = nodes.filter(({ metadata }: { metadata: { topic?: string } }) => metadata.topic === "orders.created");
+    expect(shown).toHaveLength(1);
+  });
+
   test("takes its settings from the environment", async () => {
     const pub = start(["pub", "t", "x"], { env: { MICRO_BROKER: "nats", TIDINGS_BROKER: "memory" } });
     await pub.endsWith(1);
@@ -166,8 +201,9 @@ describe("pub, when a subscriber is killed in the middle of a message", () => {
 
   test("ends well where another member of the queue takes it, and warns", async () => {
     const victim = await stuck("q");
-    const pub = start(["pub", "t", "x"]);
-    await victim.hasLines(1);
+    const pub = start(["pub", "t", "x", "--json"]);
+    // Its receipt says that the victim has it: killed before that, nobody could tell that its handler had begun.
+    await Promise.all([victim.hasLines(1), pub.hasLines(1)]);
     victim.child.kill("SIGKILL");
     await victim.ended;
     const next = start(["sub", "t", "-q", "q", "--count", "1", "--json"]);

@@ -15,6 +15,9 @@ describe("the options that every command takes", () => {
       "--wire",
       "--storage",
       "--secure",
+      "--tls-ca-file",
+      "--tls-cert-file",
+      "--tls-key-file",
     ]);
     for (const option of command.options) {
       const key = SETTING_KEYS.find((one) => one === option.attributeName());

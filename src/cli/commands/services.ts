@@ -8,6 +8,7 @@ import { colorsFor } from "../colors.ts";
 import { jsonLine } from "../escape.ts";
 import { LineWriter } from "../line-writer.ts";
 import { compare } from "../registry-view.ts";
+import { terminalOnError } from "../report-error.ts";
 import { servicesTable } from "../services-table.ts";
 import { addSharedOptions } from "../shared-options.ts";
 import type { Terminal } from "../terminal.ts";
@@ -32,12 +33,21 @@ export function addServices(program: Command, terminal: Terminal): void {
 async function showServices(flags: ServicesFlags, terminal: Terminal): Promise<void> {
   const { brokerOptions } = resolveBrokerSettings(flags, terminal.env);
   const registry = await registryByName(brokerOptions.registry ?? "local", brokerOptions.registryAddress);
-  const [named, told] = await Promise.all([registry.listServices(), surveyPeers(registry, brokerOptions.secret)]);
-  const services = [...named, ...told].sort(byName);
+  const survey = surveyPeers(registry, { ...brokerOptions, onRefused: terminalOnError(terminal) });
+  const [named, told] = await Promise.all([registry.listServices(), survey]);
+  const services = [...named, ...unnamed(told, named)].sort(byName);
   const output = new LineWriter(terminal.stdout);
   if (flags.json === true) return output.write(jsonLine(services.map(shown)));
   const tables = servicesTable(services, terminal.stdout, colorsFor(terminal.stdout, terminal.env));
   await output.write(tables === "" ? `The ${registry.name} registry knows no services.` : tables);
+}
+
+/** What peers told, without the subscriptions that go-micro peers find in the registry: those are there already. */
+function unnamed(told: readonly Service[], named: readonly Service[]): Service[] {
+  const ids = new Set(named.flatMap(({ nodes }) => nodes.map(({ id }) => id)));
+  return told
+    .map((service) => ({ ...service, nodes: service.nodes.filter(({ id }) => !ids.has(id)) }))
+    .filter(({ nodes }) => nodes.length > 0);
 }
 
 /** The promised fields, and those only. */

@@ -27,7 +27,7 @@ import { addressOfUrl, checkHttpOptions, type HttpOptions, mergeHttpOptions } fr
 import { type HttpSession, openSession } from "./session.ts";
 
 export type { HttpLimits, HttpOptions, HttpTlsOptions } from "./options.ts";
-export { surveyPeers } from "./survey.ts";
+export { type SurveyOptions, surveyPeers } from "./survey.ts";
 
 /** What the HTTP driver promises. */
 export const httpCapabilities: Capabilities = Object.freeze({

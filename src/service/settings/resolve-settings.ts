@@ -4,12 +4,15 @@ import { findValue, RANK } from "./find-value.ts";
 import { type GivenFlags, parseFlags } from "./parse-flags.ts";
 import type { Environment } from "./setting.ts";
 import { SETTINGS, type SettingKey, type SettingValues } from "./table.ts";
+import { readTlsFiles, type TlsTexts } from "./tls-files.ts";
 
 /** The options of a broker that can be set from outside; only those that were. */
 interface OutsideBrokerOptions
   extends Pick<BrokerOptions, "registryAddress" | "wire" | "storage" | "secret" | "secure" | "drainTimeoutMs"> {
   /** The name of a registry. */
   registry?: string;
+  /** What is in the files that were named. */
+  tls?: TlsTexts;
 }
 
 /** What environment and flags come to; only what was given. */
@@ -77,6 +80,7 @@ function settle(
     storage: find("storage")?.value,
     secret: find("secret")?.value,
     secure: find("secure")?.value,
+    tls: readTlsFiles({ ca: find("tlsCaFile"), cert: find("tlsCertFile"), key: find("tlsKeyFile") }),
     drainTimeoutMs: find("drainTimeoutMs")?.value,
   });
   const service = onlyGiven({

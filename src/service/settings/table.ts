@@ -13,6 +13,9 @@ export interface SettingValues {
   storage: string;
   secret: string;
   secure: boolean;
+  tlsCaFile: string;
+  tlsCertFile: string;
+  tlsKeyFile: string;
   serverName: string;
   serverVersion: string;
   serverId: string;
@@ -85,6 +88,24 @@ export const SETTINGS: { readonly [Key in SettingKey]: Setting<SettingValues[Key
     placeholder: "true|false",
     help: "whether to encrypt, with certificates made at start (default: false)",
     parser: yesOrNo,
+  }),
+  tlsCaFile: setting("tls-ca-file", {
+    of: "broker",
+    placeholder: "file",
+    help: "TLS: the authority that the other side's certificate must come from, as PEM",
+    parser: text("a file"),
+  }),
+  tlsCertFile: setting("tls-cert-file", {
+    of: "broker",
+    placeholder: "file",
+    help: "TLS: this process's certificate, with its chain, as PEM",
+    parser: text("a file"),
+  }),
+  tlsKeyFile: setting("tls-key-file", {
+    of: "broker",
+    placeholder: "file",
+    help: "TLS: the key of that certificate, as PEM",
+    parser: text("a file"),
   }),
   serverName: setting("server-name", {
     of: "service",

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { registryByName } from "../../../../src/registries/by-name.ts";
 import { resolveSettings, type Settings } from "../../../../src/service/settings/resolve-settings.ts";
@@ -16,6 +18,11 @@ const ms = (flag: number, tidings: number, micro: number) =>
     [String(micro / 1_000), micro],
   ] as const;
 const plain = (...texts: readonly string[]) => texts.map((text) => [text, text] as const);
+/** Two files, and what is in them. */
+const FILES = ["resolve-settings.test.ts", "secret.test.ts"].map((name) => {
+  const path = fileURLToPath(new URL(name, import.meta.url));
+  return [path, readFileSync(path, "utf8")] as const;
+});
 const CASES: Readonly<
   Record<SettingKey, { at: string[]; values: readonly (readonly [text: string, value: unknown])[] }>
 > = {
@@ -40,6 +47,9 @@ const CASES: Readonly<
       ["false", false],
     ],
   },
+  tlsCaFile: { at: ["brokerOptions", "tls", "ca"], values: FILES },
+  tlsCertFile: { at: ["brokerOptions", "tls", "cert"], values: FILES },
+  tlsKeyFile: { at: ["brokerOptions", "tls", "key"], values: FILES },
   serverName: { at: ["name"], values: plain("a", "b", "c") },
   serverVersion: { at: ["version"], values: plain("1", "2", "3") },
   serverId: { at: ["id"], values: plain("1", "2", "3") },
