@@ -29,9 +29,10 @@ function setUp() {
   /** Of a message that the stream took long ago, unless it is said when. */
   const recall = async (delivered: number, storedAt = 0): Promise<number> =>
     (await attempts.recall({ sequence: 7, delivered, storedAt }, REDELIVER_AFTER_MS)).attempt;
-  const excuse = (): Promise<void> => attempts.excuse(REDELIVER_AFTER_MS);
+  const excuse = (lostSince: number): Promise<void> => attempts.excuse(lostSince, REDELIVER_AFTER_MS);
+  const leave = (): Promise<void> => attempts.excuseLeaving(REDELIVER_AFTER_MS);
   const pass = (ms: number): void => clock.moveTo(clock.now() + ms);
-  return { attempts, clock, recall, excuse, pass };
+  return { attempts, clock, recall, excuse, leave, pass };
 }
 
 describe("attempts", () => {
@@ -63,32 +64,55 @@ describe("attempts", () => {
   });
 
   test("are not counted for what was lost on its way to a process that lives", async () => {
-    const { recall, excuse, pass } = setUp();
-    await excuse();
-    pass(REDELIVER_AFTER_MS + 1_000);
+    const { clock, recall, excuse } = setUp();
+    await excuse(90_000);
+    clock.moveTo(101_000);
     expect(await recall(2)).toBe(1);
   });
 
-  test("are not counted either where the server finds at once that nobody is there", async () => {
-    const { recall, excuse } = setUp();
-    await excuse();
-    expect(await recall(2)).toBe(1);
-  });
-
-  test("are counted for what comes again too late to have been lost then", async () => {
-    const { recall, excuse, pass } = setUp();
-    await excuse();
-    pass(3 * REDELIVER_AFTER_MS + 1);
+  test("are counted for what comes again too early, or too late, to have been lost then", async () => {
+    const { clock, recall, excuse } = setUp();
+    await excuse(100_000);
+    clock.moveTo(109_999);
     expect(await recall(2)).toBe(2);
+    clock.moveTo(130_001);
+    expect(await recall(3)).toBe(3);
+  });
+
+  test("are not counted for what a leaving process lost, whether the server sees it at once or waits", async () => {
+    for (const afterMs of [0, REDELIVER_AFTER_MS / 2, REDELIVER_AFTER_MS, 3 * REDELIVER_AFTER_MS]) {
+      const { recall, leave, pass } = setUp();
+      await leave();
+      pass(afterMs);
+      expect([afterMs, await recall(2)]).toEqual([afterMs, 1]);
+    }
+  });
+
+  test("are counted for who died before another left", async () => {
+    for (const afterMs of [REDELIVER_AFTER_MS / 2 + 1, REDELIVER_AFTER_MS - 1]) {
+      const { recall, leave, pass } = setUp();
+      await leave();
+      pass(afterMs);
+      expect([afterMs, await recall(2)]).toEqual([afterMs, 2]);
+    }
   });
 
   test("are counted for what reached a process, whatever was lost on its way to another", async () => {
-    const { recall, excuse, pass } = setUp();
-    await excuse();
+    const { recall, leave, pass } = setUp();
+    await leave();
     expect(await recall(2)).toBe(1);
     pass(REDELIVER_AFTER_MS);
     expect(await recall(3)).toBe(2);
     pass(REDELIVER_AFTER_MS);
     expect(await recall(4)).toBe(3);
+  });
+
+  test("one excuse takes nothing from another", async () => {
+    const { clock, recall, excuse } = setUp();
+    await excuse(90_000);
+    await excuse(100_000);
+    clock.moveTo(105_000);
+    await excuse(104_000);
+    expect(await recall(2)).toBe(1);
   });
 });

@@ -134,6 +134,7 @@ describe("a service that is told to end", () => {
     const next = place.start("worker.mjs");
     await tells(next, "ready");
     await load.broker.flush();
+    await tells(next, "handled", 1);
     expect(told(next, "handled")).toEqual([1]);
   });
 });

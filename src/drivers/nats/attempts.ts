@@ -14,8 +14,9 @@ export interface Remembered {
   readonly at?: number;
 }
 
-/** Until when deliveries that nobody knows of count as lost on their way, in milliseconds since the epoch. */
-interface Excuse {
+/** A time in which deliveries that nobody knows of count as lost on their way, in milliseconds since the epoch. */
+interface Excused {
+  readonly from: number;
   readonly until: number;
 }
 
@@ -72,13 +73,17 @@ export class Attempts {
 
   /** Which attempt a delivery is, of a consumer that delivers again what it has heard nothing of for `redeliverAfterMs`. */
   async recall({ sequence: message, delivered, storedAt }: Delivered, redeliverAfterMs: number): Promise<Recalled> {
-    const [known, excuse] = await Promise.all([this.#find<Remembered>(String(message)), this.#find<Excuse>(EXCUSE)]);
+    const [known, excuse] = await Promise.all([
+      this.#find<Remembered>(String(message)),
+      this.#find<readonly Excused[]>(EXCUSE),
+    ]);
     const { delivered: since, attempt: last, firstFailureAt, reached = false, at = storedAt } = known?.value ?? UNKNOWN;
     if (delivered <= since + 1) return { attempt: last, firstFailureAt, sequence: known?.sequence };
     const now = this.#clock.now();
     // Who died with it is found out after that time only: well before, a delivery that nobody knows of met nobody.
     const tooSoon = now < at + redeliverAfterMs * TOO_SOON_PART;
-    const excused = tooSoon || (!reached && excuse !== undefined && now <= excuse.value.until);
+    const isExcused = ({ from, until }: Excused): boolean => from <= now && now <= until;
+    const excused = tooSoon || (!reached && (excuse?.value ?? []).some(isExcused));
     // Remembered before the handler starts, so that there is one start at most that nobody knows of: servers before 2.10
     // also count deliveries for which they then found nobody.
     const attempt = excused ? last : last + 1;
@@ -87,12 +92,30 @@ export class Attempts {
   }
 
   /**
-   * Deliveries were lost on their way to a process that lives. They come again at once, where the server finds that nobody is
-   * there, or when it has waited `redeliverAfterMs` for them, or soon after that.
+   * Deliveries were lost on their way to a process that lives, at `lostSince` (milliseconds since the epoch) or later. They
+   * come again when the server has waited `redeliverAfterMs` for them, or soon after that.
    */
-  async excuse(redeliverAfterMs: number): Promise<void> {
-    const excuse: Excuse = { until: this.#clock.now() + EXCUSED_FOR * redeliverAfterMs };
-    await this.#jetstream.publish(this.#names.memory(this.#consumer, EXCUSE), JSON.stringify(excuse));
+  excuse(lostSince: number, redeliverAfterMs: number): Promise<void> {
+    const now = this.#clock.now();
+    return this.#addExcuses([{ from: lostSince + redeliverAfterMs, until: now + EXCUSED_FOR * redeliverAfterMs }]);
+  }
+
+  /** The same of a process that leaves, and loses some from now on: these come again also at once, when the server sees it gone. */
+  excuseLeaving(redeliverAfterMs: number): Promise<void> {
+    const now = this.#clock.now();
+    return this.#addExcuses([
+      { from: now, until: now + redeliverAfterMs * TOO_SOON_PART },
+      { from: now + redeliverAfterMs, until: now + EXCUSED_FOR * redeliverAfterMs },
+    ]);
+  }
+
+  /** What others wrote stays, as far as it is not over. */
+  async #addExcuses(added: readonly Excused[]): Promise<void> {
+    const now = this.#clock.now();
+    const found = await this.#find<readonly Excused[]>(EXCUSE);
+    const current = (found?.value ?? []).filter(({ until }) => until >= now);
+    const excuses = merged([...current, ...added]);
+    await this.#jetstream.publish(this.#names.memory(this.#consumer, EXCUSE), JSON.stringify(excuses));
   }
 
   async #find<T>(name: string): Promise<{ readonly value: T; readonly sequence: number } | undefined> {
@@ -104,4 +127,15 @@ export class Attempts {
     const { data = "", seq } = found.message;
     return { value: JSON.parse(Buffer.from(data, "base64").toString()) as T, sequence: seq };
   }
+}
+
+/** The same times, none of which touches another. */
+function merged(times: readonly Excused[]): Excused[] {
+  const apart: Excused[] = [];
+  for (const { from, until } of [...times].sort((one, other) => one.from - other.from)) {
+    const last = apart.at(-1);
+    if (last === undefined || last.until < from) apart.push({ from, until });
+    else apart[apart.length - 1] = { from: last.from, until: Math.max(last.until, until) };
+  }
+  return apart;
 }

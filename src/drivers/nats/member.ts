@@ -57,6 +57,8 @@ export class Member implements DriverSubscription {
   readonly #pending = new Set<Promise<unknown>>();
   readonly #ended = new AbortController();
   #redeliverAfterMs = 0;
+  /** When it began to pull on this connection, in milliseconds since the epoch. */
+  #begunAt = 0;
   #timer: Timer | undefined;
   /** Whether it pulls. */
   #open = true;
@@ -97,7 +99,7 @@ export class Member implements DriverSubscription {
     // The server may have waited long for a word of these.
     this.#inHand.keep(0);
     // What was on its way when the connection broke comes again, and was no attempt.
-    await this.#attempts.excuse(this.#redeliverAfterMs);
+    await this.#attempts.excuse(this.#begunAt, this.#redeliverAfterMs);
     this.#begin(info);
   }
 
@@ -115,6 +117,7 @@ export class Member implements DriverSubscription {
     if (!this.#open) return;
     this.#redeliverAfterMs = info.config.ack_wait / NANOS_PER_MS;
     this.#pulls.reset(this.#redeliverAfterMs);
+    this.#begunAt = this.#host.context.clock.now();
     this.#fill();
   }
 
@@ -253,7 +256,7 @@ export class Member implements DriverSubscription {
     if (!this.#own) await this.#awaitPulls();
     const swept = !this.#own && this.#pulls.due > 0;
     // What the server sends in the moment in which the pulls end reaches nobody, and was no attempt.
-    if (swept && link.connected) await this.#attempts.excuse(this.#redeliverAfterMs);
+    if (swept && link.connected) await this.#attempts.excuseLeaving(this.#redeliverAfterMs);
     await this.#pulls.end(link.connected);
     if (swept && link.connected) await this.#sweepPulls();
     while (link.connected && this.#pending.size > 0) await Promise.allSettled(this.#pending);
