@@ -2,6 +2,7 @@ import type { Delivery } from "./delivery.ts";
 import type { DriverDelivery } from "./driver.ts";
 import { BrokerError } from "./errors.ts";
 import type { Timed } from "./internal/deadline-list.ts";
+import type { Linked } from "./internal/linked-list.ts";
 import type { Message } from "./message.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -23,7 +24,7 @@ const DONE: Promise<void> = Promise.resolve();
 const ACK_DECISION: Decision = { kind: "ack" };
 
 /** A delivery from the moment the driver hands it over: waiting, running, settled or stale. */
-export class RunningDelivery implements Delivery, Timed {
+export class RunningDelivery implements Delivery, Timed, Linked<RunningDelivery> {
   readonly source: DriverDelivery;
   readonly attempt: number;
   /** When the message failed first, as far as is known. */
@@ -39,6 +40,8 @@ export class RunningDelivery implements Delivery, Timed {
   deadlineAt = 0;
   previousTimed: Timed | undefined;
   nextTimed: Timed | undefined;
+  previousLinked: RunningDelivery | undefined;
+  nextLinked: RunningDelivery | undefined;
   readonly #owner: DeliveryOwner;
   #message: Message | undefined;
   #abort: AbortController | undefined;

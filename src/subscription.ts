@@ -10,6 +10,7 @@ import type { Clock } from "./internal/clock.ts";
 import { DeadlineList } from "./internal/deadline-list.ts";
 import { type Deferred, deferred } from "./internal/deferred.ts";
 import { Deque } from "./internal/deque.ts";
+import { LinkedList } from "./internal/linked-list.ts";
 import { before } from "./internal/wait.ts";
 import { KeyOrder } from "./key-order.ts";
 import { type Decision, type DeliveryOwner, RunningDelivery } from "./running-delivery.ts";
@@ -39,7 +40,7 @@ export class Subscription implements DeliveryOwner {
   /** `undefined` for a pulled subscription: deliveries wait for `pull`. */
   readonly #handler: Handler | undefined;
   readonly #ready = new Deque<RunningDelivery>();
-  readonly #running = new Set<RunningDelivery>();
+  readonly #running = new LinkedList<RunningDelivery>();
   readonly #pullers = new Deque<Deferred<RunningDelivery | undefined>>();
   /** Only with `orderBy`. */
   readonly #keys = new KeyOrder<RunningDelivery>();
@@ -236,8 +237,9 @@ export class Subscription implements DeliveryOwner {
 
   /** Frees the slot, and lets the next message of the same key run. */
   #free(delivery: RunningDelivery): void {
-    if (!this.#running.delete(delivery)) return;
+    if (!delivery.running) return;
     delivery.running = false;
+    this.#running.delete(delivery);
     if (!delivery.retriesHere) this.#nextOfKey(delivery);
     else if (!this.#waiting.has(delivery)) this.#runAgain(delivery);
     this.#pump();
@@ -364,7 +366,9 @@ export class Subscription implements DeliveryOwner {
 
   /** The drain deadline has passed: what still runs is aborted and given back, with no attempt counted. */
   #cutOff(): void {
-    for (const delivery of this.#running) {
+    for (let delivery = this.#running.first; delivery !== undefined; delivery = this.#running.first) {
+      delivery.running = false;
+      this.#running.delete(delivery);
       const open = delivery.state === "open";
       delivery.expire(
         new BrokerError("ERR_STALE_DELIVERY", `The subscription to ${this.pattern} ended before the handler did.`, {
@@ -374,7 +378,6 @@ export class Subscription implements DeliveryOwner {
       if (open) this.#tell(delivery.source, this.#unstarted(delivery, 0));
       else if (delivery.retriesHere) this.#tell(delivery.source, this.#unstarted(delivery, 0, delivery.attempt + 1));
     }
-    this.#running.clear();
   }
 
   #checkIdle(): void {

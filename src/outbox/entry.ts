@@ -1,5 +1,6 @@
 import type { DriverDelivery, Outcome } from "../driver.ts";
 import type { Appointment } from "../internal/agenda.ts";
+import type { Linked } from "../internal/linked-list.ts";
 import type { Header } from "../message.ts";
 import type { Lane } from "./lane.ts";
 import type { Carrier, Member } from "./member.ts";
@@ -13,7 +14,7 @@ import type { Outbox } from "./outbox.ts";
 export type EntryState = "ready" | "offered" | "accepted" | "delayed" | "done";
 
 /** A message on its way to one destination. In a local member it is also what the portable layer settles. */
-export class Entry implements DriverDelivery {
+export class Entry implements DriverDelivery, Linked<Entry> {
   readonly message: OutboxMessage;
   readonly lane: Lane;
   state: EntryState = "ready";
@@ -33,8 +34,8 @@ export class Entry implements DriverDelivery {
   carrier: Carrier | undefined;
   handover = 0;
   /** Its neighbours among what its member holds. */
-  previousHeld: Entry | undefined;
-  nextHeld: Entry | undefined;
+  previousLinked: Entry | undefined;
+  nextLinked: Entry | undefined;
   readonly #outbox: Outbox;
 
   constructor(message: OutboxMessage, lane: Lane, outbox: Outbox) {

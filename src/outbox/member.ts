@@ -1,6 +1,6 @@
 import type { DriverDelivery } from "../driver.ts";
+import { LinkedList } from "../internal/linked-list.ts";
 import type { Entry } from "./entry.ts";
-import { EntryList } from "./entry-list.ts";
 import type { Lane } from "./lane.ts";
 
 /** How messages reach a member. */
@@ -35,7 +35,7 @@ export class Member {
   /** Whether its carrier can send at the moment; a carrier may share it among its members. */
   flow: { readonly open: boolean } = OPEN;
   /** What it holds, offered and accepted, oldest first. */
-  readonly entries: EntryList = new EntryList();
+  readonly entries: LinkedList<Entry> = new LinkedList();
   /** Whether it was offered a message that it has not taken yet. */
   offering = false;
   /** Not offered anything until this time (milliseconds since the epoch): it is full, or could not be reached. 0 once it is over. */

@@ -1,6 +1,7 @@
 import type { Outcome } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
 import { Deque } from "../../internal/deque.ts";
+import { LinkedList } from "../../internal/linked-list.ts";
 import { type Granter, Share } from "./places.ts";
 import type { ReceivingSubscription, ReceivingSubscriptions } from "./receiving-subscriptions.ts";
 import { RemoteDelivery, RemoteMessage, type Settler } from "./remote-delivery.ts";
@@ -26,8 +27,7 @@ export class Receiving implements Granter, Settler {
   readonly #subscriptions: ReceivingSubscriptions;
   readonly #shares = new Map<number, Share>();
   /** What is here, oldest first. */
-  #first: RemoteDelivery | undefined;
-  #last: RemoteDelivery | undefined;
+  readonly #here = new LinkedList<RemoteDelivery>();
   /** What has come since it was last looked at whether it stays. */
   #arrivals: RemoteDelivery[] = [];
   #looking = false;
@@ -73,9 +73,7 @@ export class Receiving implements Granter, Settler {
     this.#told = this.#unheard.size;
     this.#receivedTold = 0;
     this.beforeFlush();
-    const holding: number[] = [];
-    for (let delivery = this.#first; delivery !== undefined; delivery = delivery.nextHeld)
-      holding.push(delivery.number);
+    const holding = Array.from(this.#here, ({ number }) => number);
     for (let at = 0; at < holding.length; at += MAX_LISTED)
       writer.ranges(FRAME.holding, holding, at, Math.min(at + MAX_LISTED, holding.length));
   }
@@ -151,7 +149,7 @@ export class Receiving implements Granter, Settler {
   settled(delivery: RemoteDelivery, outcome: Outcome): void | Promise<void> {
     if (!delivery.open) return;
     delivery.open = false;
-    this.#unlink(delivery);
+    this.#here.delete(delivery);
     const returned = delivery.subscription.places.settle(delivery.share, this.#connection !== undefined);
     if (this.#gone) return Promise.reject(lost(delivery.topic, delivery.id));
     this.#tell(delivery.number, outcome, returned);
@@ -205,12 +203,12 @@ export class Receiving implements Granter, Settler {
       return this.#tell(number, { kind: "release" }, false);
     const share = this.#shareOf(subscription);
     const delivery = new RemoteDelivery(message, number, subscription, share, this);
-    this.#link(delivery);
+    this.#here.add(delivery);
     const placed = subscription.places.arrive(
       share,
       () => subscription.request.deliver(delivery),
       () => {
-        this.#unlink(delivery);
+        this.#here.delete(delivery);
         delivery.open = false;
         this.#tell(number, { kind: "release" }, false);
       },
@@ -284,24 +282,6 @@ export class Receiving implements Granter, Settler {
       this.#arrivals = [];
       for (const { open, message } of arrivals) if (open) message.detach();
     });
-  }
-
-  #link(delivery: RemoteDelivery): void {
-    const last = this.#last;
-    delivery.previousHeld = last;
-    if (last === undefined) this.#first = delivery;
-    else last.nextHeld = delivery;
-    this.#last = delivery;
-  }
-
-  #unlink(delivery: RemoteDelivery): void {
-    const { previousHeld: before, nextHeld: after } = delivery;
-    if (before === undefined) this.#first = after;
-    else before.nextHeld = after;
-    if (after === undefined) this.#last = before;
-    else after.previousHeld = before;
-    delivery.previousHeld = undefined;
-    delivery.nextHeld = undefined;
   }
 }
 

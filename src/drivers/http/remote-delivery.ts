@@ -1,4 +1,5 @@
 import type { DriverDelivery, Outcome } from "../../driver.ts";
+import type { Linked } from "../../internal/linked-list.ts";
 import { type Header, MAX_TAG_BYTES } from "../../message.ts";
 import type { Share } from "./places.ts";
 import type { ReceivingSubscription } from "./receiving-subscriptions.ts";
@@ -120,15 +121,15 @@ function skipTag(reader: ByteReader): void {
 }
 
 /** A message of another process, as a subscription of this one holds it. */
-export class RemoteDelivery implements DriverDelivery {
+export class RemoteDelivery implements DriverDelivery, Linked<RemoteDelivery> {
   readonly message: RemoteMessage;
   /** The sender's name for this handing-over. */
   readonly number: number;
   readonly subscription: ReceivingSubscription;
   readonly share: Share;
   /** Its neighbours among what the sender's process has here. */
-  previousHeld: RemoteDelivery | undefined;
-  nextHeld: RemoteDelivery | undefined;
+  previousLinked: RemoteDelivery | undefined;
+  nextLinked: RemoteDelivery | undefined;
   /** Whether it is still here. */
   open = true;
   readonly #settler: Settler;

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Agenda } from "../../../src/internal/agenda.ts";
 import { DeadlineList, type Timed } from "../../../src/internal/deadline-list.ts";
 import { Deque } from "../../../src/internal/deque.ts";
+import { type Linked, LinkedList } from "../../../src/internal/linked-list.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 describe("Deque", () => {
@@ -37,6 +38,37 @@ describe("Deque", () => {
           expect([...deque]).toEqual(model);
           expect(deque.size).toBe(model.length);
           expect(deque.peek()).toBe(model[0]);
+        }
+      }),
+    );
+  });
+});
+
+describe("LinkedList", () => {
+  test("behaves as a set does, and what has left it holds nothing of it", () => {
+    interface Item extends Linked<Item> {
+      readonly name: number;
+    }
+    fc.assert(
+      fc.property(fc.array(fc.nat(12), { maxLength: 120 }), (names) => {
+        const items = Array.from(
+          { length: 13 },
+          (_, name): Item => ({ name, previousLinked: undefined, nextLinked: undefined }),
+        );
+        const list = new LinkedList<Item>();
+        const model = new Set<Item>();
+        for (const name of names) {
+          const item = items[name] as Item;
+          if (model.delete(item)) {
+            list.delete(item);
+            expect(item).toEqual({ name, previousLinked: undefined, nextLinked: undefined });
+          } else {
+            list.add(item);
+            model.add(item);
+          }
+          expect([...list].map((each) => each.name)).toEqual([...model].map((each) => each.name));
+          expect(list.size).toBe(model.size);
+          expect(list.first).toBe([...model][0]);
         }
       }),
     );
