@@ -1,6 +1,7 @@
 import type { Outcome } from "../../driver.ts";
 import { ACK } from "../../driver.ts";
 import type { BrokerError } from "../../errors.ts";
+import { NumberedItems } from "../../internal/numbered-items.ts";
 import type { Entry } from "../../outbox/entry.ts";
 import { type Carrier, Member } from "../../outbox/member.ts";
 import type { OutboxMessage } from "../../outbox/message.ts";
@@ -67,7 +68,7 @@ export class Sending {
   readonly #parts: SendingParts;
   readonly #subscriptions = new Map<number, RemoteSubscription>();
   /** What was sent and is not settled, by the number of its handing-over. */
-  readonly #unsettled = new Map<number, Entry>();
+  readonly #unsettled = new NumberedItems<Entry>();
   /** The number of the last handing-over, and of the last that the other side has said it has. */
   #last = 0;
   #received = 0;

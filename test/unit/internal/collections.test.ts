@@ -4,6 +4,7 @@ import { Agenda } from "../../../src/internal/agenda.ts";
 import { DeadlineList, type Timed } from "../../../src/internal/deadline-list.ts";
 import { Deque } from "../../../src/internal/deque.ts";
 import { type Linked, LinkedList } from "../../../src/internal/linked-list.ts";
+import { NumberedItems } from "../../../src/internal/numbered-items.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 describe("Deque", () => {
@@ -72,6 +73,63 @@ describe("LinkedList", () => {
         }
       }),
     );
+  });
+});
+
+describe("NumberedItems", () => {
+  test("behaves as a map does", () => {
+    const step = fc.oneof(
+      fc.record({ call: fc.constant("add"), count: fc.integer({ min: 1, max: 700 }) }),
+      fc.record({ call: fc.constant("delete oldest"), count: fc.integer({ min: 1, max: 900 }) }),
+      fc.record({ call: fc.constant("delete newest"), count: fc.integer({ min: 1, max: 900 }) }),
+      fc.record({ call: fc.constant("set again"), count: fc.nat(3_000) }),
+      fc.record({ call: fc.constant("delete"), count: fc.nat(3_000) }),
+    );
+    fc.assert(
+      fc.property(fc.nat(2_000), fc.array(step, { maxLength: 30 }), (start, steps) => {
+        const items = new NumberedItems<string>();
+        const model = new Map<number, string>();
+        let next = start;
+        const remove = (numbers: readonly number[]) => {
+          for (const number of numbers) {
+            items.delete(number);
+            model.delete(number);
+          }
+        };
+        for (const { call, count } of steps) {
+          if (call === "add")
+            for (let left = count; left > 0; left -= 1) {
+              items.set(next, `item ${next}`);
+              model.set(next, `item ${next}`);
+              next += 1;
+            }
+          else if (call === "delete oldest") remove([...model.keys()].slice(0, count));
+          else if (call === "delete newest") remove([...model.keys()].slice(-count));
+          else if (call === "delete") remove([count]);
+          else {
+            items.set(count, `again ${count}`);
+            model.set(count, `again ${count}`);
+          }
+          expect(items.size).toBe(model.size);
+          expect(new Map(items)).toEqual(model);
+          for (const number of [...model.keys(), start, next, next - 1, count])
+            expect(items.get(number)).toBe(model.get(number));
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("gives the numbers in the order in which they came, where each came once", () => {
+    const items = new NumberedItems<number>();
+    for (let number = 1; number <= 2_000; number += 1) items.set(number, number);
+    const seen: number[] = [];
+    for (const [number] of items) {
+      items.delete(number);
+      seen.push(number);
+    }
+    expect(seen).toEqual(Array.from({ length: 2_000 }, (_, index) => index + 1));
+    expect(items.size).toBe(0);
   });
 });
 
