@@ -1,6 +1,7 @@
 import type { Clock } from "../internal/clock.ts";
 import { DeadlineList } from "../internal/deadline-list.ts";
 import type { Entry } from "./entry.ts";
+import type { Lane } from "./lane.ts";
 import type { OutboxMessage } from "./message.ts";
 
 /**
@@ -14,11 +15,11 @@ export class Answers {
     this.#unanswered = new DeadlineList(clock, (message) => message.answer("waiting"));
   }
 
-  /** The publisher waits for this destination, if it is live. */
-  expect(entry: Entry): void {
-    if (!entry.message.unanswered || !entry.lane.live) return;
-    entry.awaited = true;
-    entry.message.unaccepted += 1;
+  /** The publisher waits for this destination, if it is live. Returns whether it does. */
+  expect(message: OutboxMessage, lane: Lane): boolean {
+    if (!message.unanswered || !lane.live) return false;
+    message.unaccepted += 1;
+    return true;
   }
 
   /** All destinations were told: answers now, or at the latest at `deadlineAt`. */

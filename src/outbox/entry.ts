@@ -5,7 +5,6 @@ import type { Header } from "../message.ts";
 import type { Lane } from "./lane.ts";
 import type { Carrier, Member } from "./member.ts";
 import type { OutboxMessage } from "./message.ts";
-import type { Outbox } from "./outbox.ts";
 
 /**
  * One message for one destination. `ready`: in line. `offered`: a member was asked to take it. `accepted`: a member has
@@ -36,12 +35,10 @@ export class Entry implements DriverDelivery, Linked<Entry> {
   /** Its neighbours among what its member holds. */
   previousLinked: Entry | undefined;
   nextLinked: Entry | undefined;
-  readonly #outbox: Outbox;
 
-  constructor(message: OutboxMessage, lane: Lane, outbox: Outbox) {
+  constructor(message: OutboxMessage, lane: Lane) {
     this.message = message;
     this.lane = lane;
-    this.#outbox = outbox;
   }
 
   get topic(): string {
@@ -75,6 +72,6 @@ export class Entry implements DriverDelivery, Linked<Entry> {
   }
 
   settle(outcome: Outcome): void {
-    this.#outbox.settle(this, outcome);
+    this.lane.outbox.settle(this, outcome);
   }
 }

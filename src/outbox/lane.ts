@@ -1,6 +1,8 @@
 import { Deque } from "../internal/deque.ts";
 import type { Entry } from "./entry.ts";
+import { Line } from "./line.ts";
 import type { Member } from "./member.ts";
+import type { Outbox } from "./outbox.ts";
 
 /**
  * - `broadcast`: one subscription without a queue.
@@ -15,9 +17,10 @@ export class Lane {
   readonly kind: LaneKind;
   readonly pattern: string;
   readonly queue: string | undefined;
+  readonly outbox: Outbox;
   readonly members: Member[] = [];
   /** First attempts, and messages that were given back, in the order of publishing. */
-  readonly ready: Deque<Entry> = new Deque();
+  readonly ready: Line = new Line(this);
   /** Retries whose delay is over; they go first. */
   readonly due: Deque<Entry> = new Deque();
   /** Retries whose delay is not over. */
@@ -28,11 +31,12 @@ export class Lane {
   putOff = false;
   #turn = 0;
 
-  constructor(id: string, kind: LaneKind, pattern: string, queue: string | undefined) {
+  constructor(id: string, kind: LaneKind, pattern: string, queue: string | undefined, outbox: Outbox) {
     this.id = id;
     this.kind = kind;
     this.pattern = pattern;
     this.queue = queue;
+    this.outbox = outbox;
   }
 
   /** Whether somebody is there to take messages. */
@@ -57,7 +61,7 @@ export class Lane {
 
   /** When the oldest message in it was published, in milliseconds since the epoch; `Infinity` where it is empty. */
   get oldestAt(): number {
-    let oldestAt = this.ready.peek()?.message.publishedAt ?? Number.POSITIVE_INFINITY;
+    let oldestAt = this.ready.first?.publishedAt ?? Number.POSITIVE_INFINITY;
     // The line is in the order of publishing; everything else is not.
     for (const some of [...this.members.map(({ entries }) => entries), this.due, this.delayed])
       for (const { message } of some) oldestAt = Math.min(oldestAt, message.publishedAt);
@@ -98,7 +102,9 @@ export class Lane {
 
   /** Takes an entry out that no member has. */
   remove(entry: Entry): void {
-    if (!this.delayed.delete(entry)) for (const line of [this.ready, this.due]) line.remove((other) => other === entry);
+    if (this.delayed.delete(entry)) return;
+    this.ready.remove(entry);
+    this.due.remove((other) => other === entry);
   }
 
   /** What no member has and was published before a time, in milliseconds since the epoch. */
@@ -111,10 +117,7 @@ export class Lane {
     const { ready } = this;
     const { sequence } = entry.message;
     const before: Entry[] = [];
-    for (let first = ready.peek(); first !== undefined && first.message.sequence < sequence; first = ready.peek()) {
-      before.push(first);
-      ready.shift();
-    }
+    while (ready.first !== undefined && ready.first.sequence < sequence) before.push(ready.shift() as Entry);
     ready.unshift(entry);
     for (let other = before.pop(); other !== undefined; other = before.pop()) ready.unshift(other);
   }

@@ -85,7 +85,7 @@ export class Outbox {
   lane(id: string, kind: LaneKind, pattern: string, queue: string | undefined): Lane {
     const known = this.lanes.get(id);
     if (known !== undefined) return known;
-    const lane = new Lane(id, kind, pattern, queue);
+    const lane = new Lane(id, kind, pattern, queue, this);
     this.lanes.set(id, lane);
     this.#index.add(pattern, lane);
     this.#journal?.laneAdded(lane);
@@ -114,7 +114,7 @@ export class Outbox {
     lane.members.push(member);
     const waiting = this.#unwanted.take(lane.pattern);
     for (const message of waiting.reverse()) {
-      lane.giveBack(new Entry(message, lane, this));
+      lane.giveBack(new Entry(message, lane));
       this.#journal?.wanted(message, lane);
     }
     // A dead letter waits for the reader that failed on it, not for another one.
@@ -331,7 +331,7 @@ export class Outbox {
     this.#backlog.add(message);
     const wanting = kept.length > 0 ? [] : this.#wanting(message.topic).filter((lane) => lane.live);
     for (const lane of wanting) this.#journal?.wanted(message, lane);
-    const entries = [...kept, ...wanting.map((lane) => new Entry(message, lane, this))];
+    const entries = [...kept, ...wanting.map((lane) => new Entry(message, lane))];
     message.holders = Math.max(1, entries.length);
     if (entries.length === 0) this.#unwanted.add(message);
     const now = this.#options.clock.now();
@@ -365,9 +365,8 @@ export class Outbox {
     message.holders = Math.max(1, lanes.length);
     if (lanes.length === 0) this.#unwanted.add(message);
     for (const lane of lanes) {
-      const entry = new Entry(message, lane, this);
-      this.#answers.expect(entry);
-      lane.ready.push(entry);
+      if (this.#answers.expect(message, lane)) lane.ready.pushNew(message);
+      else lane.ready.push(new Entry(message, lane));
     }
     for (const lane of lanes) this.dispatch(lane);
     this.#answers.expected(message, message.publishedAt + acceptTimeoutMs);

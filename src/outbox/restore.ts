@@ -63,7 +63,7 @@ function restoreMessage(
     if (note.done) continue;
     const lane = laneOf(laneId);
     if (lane === undefined) gone.push(laneId);
-    else entries.push(restoredEntry(new Entry(message, lane, outbox), note, now));
+    else entries.push(restoredEntry(new Entry(message, lane), note, now));
   }
   for (const _laneId of gone) onGiveUp({ topic: message.topic, id: message.id, reason: "its subscriber is gone" });
   message.holders = entries.length;
