@@ -159,7 +159,7 @@ describe.each(TRANSCRIPTS.map((one) => [one.goMicro, one] as const))(
 
     test("over NATS is read, and is what we send", () => {
       for (const { given, sent } of transcript.nats) {
-        const read = goMicroCoreWire.decode({ data: bytesOf(sent.payload) } as unknown as Msg);
+        const read = goMicroCoreWire.decode({ data: bytesOf(sent.payload) } as unknown as Msg, sent.subject);
         expect(read.broken).toBeUndefined();
         expect(withoutMadeUp(read.header)).toEqual(expectedHeader(given, false));
         expectBody(given, read.body);

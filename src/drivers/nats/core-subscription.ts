@@ -1,7 +1,8 @@
 import type { Msg } from "@nats-io/transport-node";
-import type { DriverContext, SubscribeRequest } from "../../driver.ts";
+import type { DriverContext, DriverDelivery, SubscribeRequest } from "../../driver.ts";
 import { Deque } from "../../internal/deque.ts";
-import type { CoreWire } from "./core-wire.ts";
+import { isPattern } from "../../topics.ts";
+import type { CoreWire, ReadCoreMessage } from "./core-wire.ts";
 
 /** How many messages, and bytes of them, wait in the process for a slow handler; what comes then is dropped. */
 const BACKLOG_MESSAGES = 65_536;
@@ -12,6 +13,8 @@ export class CoreSubscription {
   readonly #request: SubscribeRequest;
   readonly #wire: CoreWire;
   readonly #context: DriverContext;
+  /** Without wildcards, all messages have the same subject: the client reads it anew of each. */
+  readonly #subject: string | undefined;
   readonly #backlog = new Deque<Msg>();
   #bytes = 0;
   #unsettled = 0;
@@ -19,9 +22,11 @@ export class CoreSubscription {
   #counter = 0;
 
   constructor(request: SubscribeRequest, wire: CoreWire, context: DriverContext) {
+    const { pattern } = request;
     this.#request = request;
     this.#wire = wire;
     this.#context = context;
+    this.#subject = isPattern(pattern) ? undefined : wire.subject(pattern, true);
   }
 
   /** Takes a message: hands it on, or keeps it until there is room. */
@@ -40,28 +45,20 @@ export class CoreSubscription {
     this.#bytes = 0;
   }
 
-  #deliver(message: Msg): void {
-    if (this.#stopped) return this.#giveUp(message, "its subscription ended");
-    const topic = this.#wire.topic(message.subject, this.#request.pattern);
-    if (topic === undefined) return;
-    const { id, key, header, body, broken } = this.#wire.decode(message);
-    this.#unsettled += 1;
-    this.#request.deliver({
-      topic,
-      id: id ?? this.#ownId(),
-      key,
-      header,
-      body,
-      attempt: 1,
-      firstFailureAt: undefined,
-      ...(broken === undefined ? {} : { broken }),
-      settle: () => this.#settled(),
-    });
+  /** A delivery is settled, however: there is room for another. */
+  settled(): void {
+    this.#unsettled -= 1;
+    if (this.#backlog.size > 0) this.#goOn();
   }
 
-  #settled(): void {
-    this.#unsettled -= 1;
-    this.#goOn();
+  #deliver(message: Msg): void {
+    if (this.#stopped) return this.#giveUp(message, "its subscription ended");
+    const subject = this.#subject ?? message.subject;
+    const topic = this.#wire.topic(subject, this.#request.pattern);
+    if (topic === undefined) return;
+    const read = this.#wire.decode(message, subject);
+    this.#unsettled += 1;
+    this.#request.deliver(new CoreDelivery(this, topic, read.id ?? this.#ownId(), read));
   }
 
   #goOn(): void {
@@ -74,9 +71,10 @@ export class CoreSubscription {
   }
 
   #giveUp(message: Msg, reason: string): void {
-    const topic = this.#wire.topic(message.subject, this.#request.pattern);
+    const { subject } = message;
+    const topic = this.#wire.topic(subject, this.#request.pattern);
     if (topic === undefined) return;
-    const id = this.#wire.decode(message).id ?? this.#ownId();
+    const id = this.#wire.decode(message, subject).id ?? this.#ownId();
     this.#context.onGiveUp({ topic, id, queue: this.#request.queue, reason });
   }
 
@@ -84,5 +82,32 @@ export class CoreSubscription {
   #ownId(): string {
     this.#counter += 1;
     return `${this.#request.id}-${this.#counter}`;
+  }
+}
+
+/** A message on its way through a handler. There is no second attempt, and nobody to tell what became of it. */
+class CoreDelivery implements DriverDelivery {
+  readonly topic: string;
+  readonly id: string;
+  readonly key: string | undefined;
+  readonly header: DriverDelivery["header"];
+  readonly body: Uint8Array;
+  readonly attempt = 1;
+  readonly firstFailureAt = undefined;
+  declare readonly broken?: string;
+  readonly #subscription: CoreSubscription;
+
+  constructor(subscription: CoreSubscription, topic: string, id: string, read: ReadCoreMessage) {
+    this.#subscription = subscription;
+    this.topic = topic;
+    this.id = id;
+    this.key = read.key;
+    this.header = read.header;
+    this.body = read.body;
+    if (read.broken !== undefined) this.broken = read.broken;
+  }
+
+  settle(): void {
+    this.#subscription.settled();
   }
 }

@@ -1,7 +1,7 @@
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import type { Publication } from "../../driver.ts";
 import type { NatsClient } from "./client.ts";
-import { bytesBeyond, decodeHeader, encodeHeader, type NativeMessage } from "./native-header.ts";
+import { bytesBeyond, decodeReceived, headerWriter, type NativeMessage } from "./native-header.ts";
 import { type Names, queueName } from "./subjects.ts";
 
 /** A message as core NATS carries it. */
@@ -13,8 +13,10 @@ interface CoreMessage {
 }
 
 /** What a message of core NATS says. */
-interface ReadCoreMessage extends Pick<NativeMessage, "id" | "key" | "header" | "broken"> {
+export interface ReadCoreMessage extends Pick<NativeMessage, "id" | "key" | "header"> {
   readonly body: Uint8Array;
+  /** Why it cannot be read. */
+  readonly broken?: string | undefined;
 }
 
 /** How messages, topics and queues stand on core NATS: Tidings' own way, or go-micro's. */
@@ -27,21 +29,26 @@ export interface CoreWire {
   group(pattern: string, queue: string): string;
   /** Writes a message; `room` is the server's `max_payload`, in bytes. */
   encode(publication: Publication, room: number): CoreMessage;
-  /** Reads a message; what cannot be read is said, not thrown. */
-  decode(message: Msg): ReadCoreMessage;
+  /** Reads a message that came with this subject; what cannot be read is said, not thrown. */
+  decode(message: Msg, subject: string): ReadCoreMessage;
 }
 
 /** Between Tidings peers: bodies as they are, the rest in native headers. */
 export function tidingsCoreWire(client: NatsClient, names: Names): CoreWire {
+  const write = headerWriter(client);
   return {
     subject: (pattern, wildcards) => names.core(pattern, wildcards),
     topic: (subject) => names.parseCore(subject),
     // Prefixed with the pattern: two patterns with one queue name do not share.
     group: queueName,
     encode(publication, room) {
-      const headers = encodeHeader(client, publication);
+      const headers = write(publication);
       return { payload: publication.body, headers, bytesBeyond: bytesBeyond(room, publication, headers) };
     },
-    decode: (message) => ({ ...decodeHeader(message), body: message.data }),
+    decode(message, subject) {
+      const body = message.data;
+      const { id, key, header, broken } = decodeReceived(message, body, subject.length);
+      return { id, key, header, body, broken };
+    },
   };
 }

@@ -11,7 +11,7 @@ import { type Held, InHand } from "./in-hand.ts";
 import { type ConsumerInfo, type JetStream, NANOS_PER_MS } from "./jetstream.ts";
 import type { Link } from "./link.ts";
 import { deliveryInfo } from "./native-delivery.ts";
-import { decodeHeader } from "./native-header.ts";
+import { decodeReceived } from "./native-header.ts";
 import { Pulls } from "./pulls.ts";
 import { EVERYBODY } from "./subjects.ts";
 import type { Topology, Wanted } from "./topology.ts";
@@ -168,7 +168,9 @@ export class Member implements DriverSubscription {
 
   #delivery(message: Msg, held: Held, recalled: Recalled): DriverDelivery {
     const { topic = "" } = this.#host.topology.names.parse(message.subject) ?? {};
-    const { id, key, header, broken } = decodeHeader(message);
+    const body = message.data;
+    const addressBytes = message.subject.length + (message.reply ?? "").length;
+    const { id, key, header, broken } = decodeReceived(message, body, addressBytes);
     let remembered = recalled.sequence;
     const { attempt, firstFailureAt } = recalled;
     const note = (sequence: number): void => {
@@ -179,7 +181,7 @@ export class Member implements DriverSubscription {
       id: id ?? `${held.stream}-${held.sequence}`,
       key,
       header,
-      body: message.data,
+      body,
       attempt,
       firstFailureAt,
       ...(broken === undefined ? {} : { broken }),

@@ -1,6 +1,7 @@
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import type { DeadLetterOrigin, Header, Publication } from "../../driver.ts";
 import type { NatsClient } from "./client.ts";
+import { headerBlock } from "./header-block.ts";
 
 /** Names of the native headers. NATS trims their values and garbles non-ASCII, so each value is ASCII without edges. */
 export const NATIVE_HEADERS = {
@@ -31,15 +32,35 @@ type Content = Pick<Publication, "id" | "key" | "header" | "origin">;
 const EMPTY: Header = Object.freeze(Object.create(null));
 const NOTHING: NativeMessage = Object.freeze({ id: undefined, key: undefined, header: EMPTY, origin: undefined });
 
-/** The native headers of a message. */
-export function encodeHeader(client: NatsClient, message: Content, publishId?: string): MsgHdrs {
-  const native = client.headers();
-  native.append(NATIVE_HEADERS.id, encodeTag(message.id));
-  if (message.key !== undefined) native.append(NATIVE_HEADERS.key, encodeTag(message.key));
-  if (hasNames(message.header)) native.append(NATIVE_HEADERS.header, asciiJson(message.header));
-  if (message.origin !== undefined) native.append(NATIVE_HEADERS.origin, asciiJson(message.origin));
-  if (publishId !== undefined) native.append(NATIVE_HEADERS.publish, publishId);
-  return native;
+/** Writes the native headers of a message; `publishId` is by which JetStream knows the publish. */
+export type HeaderWriter = (message: Content, publishId?: string) => MsgHdrs;
+
+/** What writes native headers that a client carries. */
+export function headerWriter(client: NatsClient): HeaderWriter {
+  /**
+   * The client's own, which looks through all names for each that is added, and checks that name and value can be carried:
+   * these can, and none is added twice. That is a fifth of what a publish costs.
+   */
+  class WrittenHeaders extends client.MsgHdrsImpl {
+    add(name: string, value: string): void {
+      this.headers.set(name, [value]);
+    }
+
+    override encode(): Uint8Array {
+      // All is ASCII; and small buffers share memory, as those of the client's encoder do not.
+      return Buffer.from(this.toString(), "latin1");
+    }
+  }
+  return (message, publishId) => {
+    const native = new WrittenHeaders();
+    native.add(NATIVE_HEADERS.id, encodeTag(message.id));
+    if (message.key !== undefined) native.add(NATIVE_HEADERS.key, encodeTag(message.key));
+    const header = headerJson(message.header);
+    if (header !== undefined) native.add(NATIVE_HEADERS.header, header);
+    if (message.origin !== undefined) native.add(NATIVE_HEADERS.origin, asciiJson(message.origin));
+    if (publishId !== undefined) native.add(NATIVE_HEADERS.publish, publishId);
+    return native;
+  };
 }
 
 /** How many bytes the longest id, key, origin and publish id take, and the names of all native headers. */
@@ -76,7 +97,39 @@ export function decodeHeader(message: { readonly headers?: MsgHdrs | undefined }
     const native = message.headers;
     return native === undefined ? NOTHING : decode(native);
   } catch (error) {
-    return { ...NOTHING, broken: `its native headers cannot be read: ${(error as Error).message}` };
+    return unreadable(error);
+  }
+}
+
+function unreadable(error: unknown): NativeMessage {
+  return { ...NOTHING, broken: `its native headers cannot be read: ${(error as Error).message}` };
+}
+
+/** A block of headers as a {@link HeaderWriter} writes it, and only that. */
+const WRITTEN_BLOCK = new RegExp(
+  `^NATS/1\\.0\r\n${line(NATIVE_HEADERS.id)}(?:${line(NATIVE_HEADERS.key)})?(?:${line(NATIVE_HEADERS.header)})?` +
+    `(?:${line(NATIVE_HEADERS.origin)})?(?:${line(NATIVE_HEADERS.publish)})?\r\n$`,
+);
+
+function line(name: string): string {
+  return `${name}: ([ -~]*)\r\n`;
+}
+
+/**
+ * Reads the native headers of a message that was received, as {@link decodeHeader} does. What a {@link HeaderWriter} wrote
+ * is read without the client.
+ * @param body the message's `data`
+ * @param addressBytes of its subject, and of its reply subject where it has one
+ */
+export function decodeReceived(message: Msg, body: Uint8Array, addressBytes: number): NativeMessage {
+  const written = WRITTEN_BLOCK.exec(headerBlock(message, body, addressBytes) ?? "");
+  if (written === null) return decodeHeader(message);
+  const [, id, key, header, origin] = written;
+  try {
+    // As the client reads them.
+    return read(id?.trim(), key?.trim(), header?.trim(), origin?.trim());
+  } catch (error) {
+    return unreadable(error);
   }
 }
 
@@ -102,12 +155,36 @@ function decode(native: MsgHdrs): NativeMessage {
     else if (name === NATIVE_HEADERS.header) header = values[0];
     else if (name === NATIVE_HEADERS.origin) origin = values[0];
   }
+  return read(id, key, header, origin);
+}
+
+/** What the values of native headers say. */
+function read(
+  id: string | undefined,
+  key: string | undefined,
+  header: string | undefined,
+  origin: string | undefined,
+): NativeMessage {
   return {
     id: id ? decodeTag(id) : undefined,
     key: key ? decodeTag(key) : undefined,
     header: header ? strings(JSON.parse(header)) : EMPTY,
     origin: origin ? (JSON.parse(origin) as DeadLetterOrigin) : undefined,
   };
+}
+
+/** What stands in JSON as it is: printable ASCII without quotes and backslashes. */
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+
+/** {@link asciiJson} of a header, in half the time; `undefined` of an empty one. */
+function headerJson(header: Header): string | undefined {
+  let json = "";
+  for (const name in header) json += `${json === "" ? "{" : ","}${quoted(name)}:${quoted(header[name] as string)}`;
+  return json === "" ? undefined : `${json}}`;
+}
+
+function quoted(text: string): string {
+  return PLAIN_TEXT.test(text) ? `"${text}"` : asciiJson(text);
 }
 
 /** JSON with every character beyond ASCII escaped. */
@@ -132,14 +209,10 @@ function decodeTag(text: string): string {
 function strings(value: unknown): Header {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object of strings");
   const header: Record<string, string> = Object.create(null);
-  for (const [name, text] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
+    const text: unknown = (value as Record<string, unknown>)[name];
     if (typeof text !== "string") throw new Error(`${JSON.stringify(name)} is not a string`);
     header[name] = text;
   }
   return Object.freeze(header);
-}
-
-function hasNames(header: Header): boolean {
-  for (const _name in header) return true;
-  return false;
 }
