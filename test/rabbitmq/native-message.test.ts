@@ -31,11 +31,11 @@ function content(given: Record<string, string>, body: Uint8Array, id = "id", key
 }
 
 /** What arrives of a message when nothing is changed on its way. */
-function arrived({ content: bytes, options }: NativeMessage, routingKey = "a.%#.b"): Message {
+function arrived({ content: bytes, headers, options }: NativeMessage, routingKey = "a.%#.b"): Message {
   return {
     content: bytes,
     fields: { routingKey },
-    properties: { headers: options.headers, messageId: options.messageId, timestamp: options.timestamp },
+    properties: { headers, messageId: options.messageId, timestamp: options.timestamp },
   } as unknown as Message;
 }
 
@@ -54,7 +54,7 @@ describe("a message", () => {
   test("arrives with headers that no header table can hold", () => {
     const given = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`x-${index}`, "é".repeat(4_000)]));
     const native = encode(content(given, Buffer.from("body")), false);
-    expect(JSON.stringify(native.options.headers).length).toBeLessThan(1_000);
+    expect(JSON.stringify(native.headers).length).toBeLessThan(1_000);
     const received = decode(arrived(native));
     expect({ ...received.header }).toEqual(given);
     expect(Buffer.from(received.body).toString()).toBe("body");

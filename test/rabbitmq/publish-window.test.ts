@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Options } from "amqplib";
 import { describe, expect, test, vi } from "vitest";
-import { encodeOwn } from "../../src/drivers/rabbitmq/native-message.ts";
+import { encode, encodeOwn, FIELD } from "../../src/drivers/rabbitmq/native-message.ts";
 import { PublishWindow } from "../../src/drivers/rabbitmq/publish-window.ts";
 import type { Session } from "../../src/drivers/rabbitmq/session.ts";
 import { BrokerError } from "../../src/errors.ts";
@@ -12,10 +12,13 @@ type Confirm = (error: Error | null) => void;
 /** A channel that notes what is published on it and lets the test answer. */
 class FakeChannel extends EventEmitter {
   readonly published: string[] = [];
+  /** The header tables, as the client reads them: at once. */
+  readonly tables: Record<string, unknown>[] = [];
   readonly #confirms = new Map<string, Confirm>();
 
-  publish(_exchange: string, key: string, _content: Buffer, _options: Options.Publish, confirm: Confirm): boolean {
+  publish(_exchange: string, key: string, _content: Buffer, options: Options.Publish, confirm: Confirm): boolean {
     this.published.push(key);
+    this.tables.push({ ...options.headers });
     this.#confirms.set(key, confirm);
     return true;
   }
@@ -71,6 +74,7 @@ function setUp() {
   return { clock, errors, window, answers, send, attach, resume };
 }
 
+const CONTENT = { topic: "t", id: "id", key: undefined, body: Buffer.from("x"), origin: undefined };
 const LOST = new BrokerError("ERR_CONNECTION_LOST", "cut");
 
 describe("the publish window", () => {
@@ -107,6 +111,30 @@ describe("the publish window", () => {
     expect(answers).toEqual([]);
     session.channels[1]?.confirm("own");
     expect(answers).toEqual(["own stored"]);
+  });
+
+  test("sends each message with its own headers, also again, whatever names the others have", async () => {
+    const { window, attach, resume } = setUp();
+    const first = await attach();
+    resume(first);
+    const headers = Array.from({ length: 300 }, (_, index) => ({ [`name-${index % 150}`]: String(index), all: "x" }));
+    const sent = headers.slice(0, 8);
+    // More different names than are remembered.
+    for (const header of headers) {
+      const message = encode({ ...CONTENT, header }, false);
+      const resend = sent.includes(header);
+      window.send({ exchange: "e", routingKey: "k", message, resend, confirm: () => {}, fail: () => {} });
+      if (!resend) first.channels[0]?.confirm("k");
+    }
+    window.detach(LOST);
+    const second = await attach();
+    resume(second);
+    const own = (tables: Record<string, unknown>[] = []) => tables.map(({ [FIELD.copy]: _copy, ...header }) => header);
+    expect(own(first.channels[0]?.tables)).toEqual(headers);
+    expect(own(second.channels[0]?.tables)).toEqual(sent);
+    const copies = first.channels[0]?.tables.map((table) => table[FIELD.copy]);
+    expect(new Set(copies).size).toBe(headers.length);
+    expect(second.channels[0]?.tables.map((table) => table[FIELD.copy])).toEqual(copies?.slice(0, sent.length));
   });
 
   test("keeps what may be sent again over a lost connection, in order, and fails the rest", async () => {

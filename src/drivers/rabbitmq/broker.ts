@@ -9,9 +9,9 @@ import { Excuses } from "./excuses.ts";
 import { type Holdings, Inquiry } from "./inquiry.ts";
 import { Link } from "./link.ts";
 import { Names, routingKey } from "./names.ts";
-import { encode } from "./native-message.ts";
+import { encode, type NativeMessage } from "./native-message.ts";
 import type { Settings } from "./options.ts";
-import { PublishWindow, type Routed } from "./publish-window.ts";
+import { PublishWindow, type Routed, type Sending } from "./publish-window.ts";
 import { RabbitmqQueues } from "./queue-admin.ts";
 import { QueueLocks } from "./queue-locks.ts";
 import { QueueRecords } from "./queue-records.ts";
@@ -223,26 +223,42 @@ export class RabbitmqBroker {
   }
 
   #send(publication: Publication, exchange: string, key: string): void {
-    const { topic, origin, mandatory } = publication;
-    this.#window.send({
-      exchange,
-      routingKey: key,
-      message: encode(publication, false),
-      // A dead letter that is not confirmed leaves its message where it is: sending it again would make two.
-      resend: origin === undefined,
-      confirm: (state: Routed) => {
-        if (state === "unrouted" && origin !== undefined) publication.fail(unkept(topic));
-        else if (state === "unrouted" && mandatory) publication.fail(unwanted(topic));
-        else publication.confirm(state);
-      },
-      fail: (error) => publication.fail(error),
-    });
+    this.#window.send(new SendingPublication(publication, exchange, key));
   }
 
   #holdings(): Holdings {
     const holdings = this.#copies.putOff();
     for (const { queue, unsettled } of this.#subscriptions) holdings.set(queue, (holdings.get(queue) ?? 0) + unsettled);
     return holdings;
+  }
+}
+
+/** A publication on its way to the server. */
+class SendingPublication implements Sending {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly message: NativeMessage;
+  readonly resend: boolean;
+  readonly #publication: Publication;
+
+  constructor(publication: Publication, exchange: string, routingKey: string) {
+    this.#publication = publication;
+    this.exchange = exchange;
+    this.routingKey = routingKey;
+    this.message = encode(publication, false);
+    // A dead letter that is not confirmed leaves its message where it is: sending it again would make two.
+    this.resend = publication.origin === undefined;
+  }
+
+  confirm(state: Routed): void {
+    const { topic, mandatory } = this.#publication;
+    if (state === "unrouted" && !this.resend) this.fail(unkept(topic));
+    else if (state === "unrouted" && mandatory) this.fail(unwanted(topic));
+    else this.#publication.confirm(state);
+  }
+
+  fail(error: BrokerError): void {
+    this.#publication.fail(error);
   }
 }
 

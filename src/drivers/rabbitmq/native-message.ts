@@ -68,17 +68,20 @@ export interface Received extends Content {
 export interface NativeMessage {
   readonly copy: string;
   readonly content: Buffer;
+  /** The header table. */
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** Everything else: {@link headers} are set in it when the message is written. */
   readonly options: Options.Publish;
 }
 
 /** The driver's own message to itself, as JSON. */
-export function encodeOwn(value: unknown, options: Options.Publish = {}): NativeMessage {
+export function encodeOwn(value: unknown, options: NativeMessage["options"] = {}): NativeMessage {
   const copy = nextCopy();
-  const headers = { [FIELD.copy]: copy };
   return {
     copy,
     content: Buffer.from(JSON.stringify(value)),
-    options: { persistent: true, mandatory: true, headers, ...options },
+    headers: { [FIELD.copy]: copy },
+    options: { persistent: true, mandatory: true, ...options },
   };
 }
 
@@ -100,14 +103,9 @@ export function encode(content: Content, named: boolean, extra: Readonly<Record<
   if (attempt > 1) headers[FIELD.attempt] = attempt;
   if (firstFailureAt !== undefined) headers[FIELD.firstFailure] = String(firstFailureAt);
   if (origin !== undefined) headers[FIELD.origin] = JSON.stringify(origin);
-  const options: Options.Publish = {
-    headers,
-    persistent: true,
-    mandatory: true,
-    timestamp: Math.floor(Date.now() / 1_000),
-    ...(shortId ? { messageId: id } : {}),
-  };
-  return { copy, options, content: writeHeader(content, headers) };
+  const options: Options.Publish = { persistent: true, mandatory: true, timestamp: Math.floor(Date.now() / 1_000) };
+  if (shortId) options.messageId = id;
+  return { copy, content: writeHeader(content, headers), headers, options };
 }
 
 /** Reads a message. One that cannot be read is `broken`, with everything that could be. */
@@ -160,7 +158,7 @@ function nextCopy(): string {
 }
 
 function writeHeader({ header, body }: Content, headers: Record<string, unknown>): Buffer {
-  const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const content = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const odd: [string, string][] = [];
   let bytes = 0;
   for (const name in header) bytes += 8 + Buffer.byteLength(name) + Buffer.byteLength(header[name] as string);

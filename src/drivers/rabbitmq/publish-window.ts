@@ -5,6 +5,7 @@ import { Deque } from "../../internal/deque.ts";
 import { NOT_FOUND, replyCode } from "./classify.ts";
 import { FIELD, type NativeMessage } from "./native-message.ts";
 import { closeChannel, type Session } from "./session.ts";
+import { SharedTables } from "./shared-tables.ts";
 
 /** How often a message may be on a channel that breaks, while its connection holds, before it is the message's own fault. */
 const MAX_CHANNELS = 3;
@@ -55,6 +56,7 @@ export class PublishWindow {
   readonly #waiting = new Deque<InFlight>();
   /** In the order of sending, by copy. */
   readonly #sent = new Map<string, InFlight>();
+  readonly #tables = new SharedTables();
   #bytes = 0;
   /** Whether what waits for its confirm was on a channel that broke: nothing else is sent meanwhile. */
   #alone = false;
@@ -209,12 +211,14 @@ export class PublishWindow {
 
   #write(channel: ConfirmChannel, inFlight: InFlight): void {
     const { exchange, routingKey, message } = inFlight.sending;
-    const { copy, content, options } = message;
+    const { copy, content, headers, options } = message;
     this.#sent.set(copy, inFlight);
     this.#bytes += content.byteLength;
     this.#watchConfirms();
     this.#session?.gather();
     try {
+      // Set, as a copy of the options would cost what the shared table saves.
+      options.headers = this.#tables.filled(headers);
       channel.publish(exchange, routingKey, content, options, (error: unknown) =>
         this.#answered(channel, inFlight, error),
       );
