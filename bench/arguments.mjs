@@ -1,17 +1,20 @@
 // The bench's flags.
 import { parseArgs } from "node:util";
 
-export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N]
+export const USAGE = `Usage: npm run bench -- [--quick | --full] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N]
                         [--only NAME,...] [--no-peers] [--html FILE] [--docs]
                         [--check] [--write-baseline]
 
   --quick               fewer rounds, shorter runs
+  --full                more rounds, longer runs, every size with many subscribers too, growth through engines too;
+                        about an hour, where the default takes about eight minutes with engines and peers
   --json                print one line of JSON
-  --rounds N            how often each contestant runs, taking turns (default 5; quick 2)
-  --ms N                how long a throughput run takes at least, in milliseconds (default 1000; quick 200)
-  --rate N              messages a second of a latency run (default 1000)
-  --latency-messages N  messages of a latency run (default 2000; quick 300)
-  --only NAME,...       these groups, or contestants with those that they are compared with
+  --rounds N            how often each contestant runs, taking turns (default 3; quick 2, full 5)
+  --ms N                how long a throughput run takes at least, in milliseconds (default 300; quick 200, full 1000)
+  --rate N              deliveries a second of a latency run (default 2000); a tenth of it for bodies of 64 KiB
+  --latency-messages N  deliveries of a latency run (default 1000; quick 300, full 5000); a tenth for bodies of 64 KiB
+  --only NAME,...       these groups, or contestants with those that they are compared with; "growth" is how the cost
+                        grows with the work, "growth-http" and the like that of one broker, also through engines
   --no-peers            without what is installed by hand
   --html FILE           writes a page with charts, which needs nothing else
   --docs                writes docs/performance.md and its charts; the whole bench only
@@ -19,10 +22,10 @@ export const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [-
   --write-baseline      writes bench/baseline.json; the whole bench only`;
 
 const COUNTS = {
-  rounds: { full: 5, quick: 2 },
-  ms: { full: 1_000, quick: 200 },
-  rate: { full: 1_000, quick: 1_000 },
-  "latency-messages": { full: 2_000, quick: 300 },
+  rounds: { usual: 3, quick: 2, full: 5 },
+  ms: { usual: 300, quick: 200, full: 1_000 },
+  rate: { usual: 2_000, quick: 2_000, full: 2_000 },
+  "latency-messages": { usual: 1_000, quick: 300, full: 5_000 },
 };
 
 /** Reads the flags; throws an error that says what is wrong with them. */
@@ -31,6 +34,7 @@ export function readArguments(args) {
   const flag = { type: "boolean", default: false };
   const options = {
     quick: flag,
+    full: flag,
     json: flag,
     html: text,
     docs: flag,
@@ -42,12 +46,14 @@ export function readArguments(args) {
     ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, text])),
   };
   const { values } = parseArgs({ args, options, strict: true, allowPositionals: false });
+  if (values.quick && values.full) throw new Error("--quick and --full are two different runs");
   if (values.docs && (values.only !== undefined || values["no-peers"]))
     throw new Error("--docs takes the whole bench: neither --only nor --no-peers");
   if (values["write-baseline"] && values.only !== undefined)
     throw new Error("--write-baseline takes the whole bench: no --only");
+  const profile = ["quick", "full"].find((name) => values[name]) ?? "usual";
   const count = (name) => {
-    const given = values[name] ?? String(COUNTS[name][values.quick ? "quick" : "full"]);
+    const given = values[name] ?? String(COUNTS[name][profile]);
     if (!/^[1-9]\d{0,8}$/.test(given))
       throw new Error(`--${name} takes a whole number, 1 or more, not ${JSON.stringify(given)}`);
     return Number(given);
@@ -61,6 +67,7 @@ export function readArguments(args) {
     peers: !values["no-peers"] && !values.check,
     help: values.help,
     only: values.only?.split(","),
+    full: values.full,
     rounds: count("rounds"),
     ms: count("ms"),
     rate: count("rate"),

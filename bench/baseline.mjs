@@ -11,7 +11,9 @@ const TOLERANCE = 0.25;
 
 /** What a baseline holds of a report: the steady ratios to what the project has itself, not to peers, which change on their own. */
 export function baselineOf({ date, environment: { node, cpu, cores }, groups }) {
-  const rows = groups.flatMap((group) => group.rows).filter(({ peer, measure }) => !peer && MEASURES[measure].steady);
+  const rows = groups
+    .flatMap((group) => group.rows)
+    .filter(({ contestant, beside, peer, measure }) => !peer && contestant !== beside && MEASURES[measure].steady);
   return {
     date,
     node,

@@ -8,8 +8,11 @@ export class Child {
   #child;
   #exited;
 
+  /** Starts a file of this folder. An object at the end of the arguments is added to the environment. */
   constructor(file, ...args) {
-    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), args);
+    const environment = typeof args.at(-1) === "object" ? args.pop() : {};
+    const env = { ...process.env, ...environment };
+    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { env });
     this.#exited = once(this.#child, "exit");
   }
 

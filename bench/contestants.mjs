@@ -5,7 +5,8 @@ export const CONCURRENCY = 256;
 
 /**
  * The contestants by name. `inFlight`: publishes, or requests, that are under way at once. `waitsFor`: when a send counts as
- * done. `less`: what it does not promise that the Tidings broker of its group does.
+ * done. `less`: what it does not promise that the Tidings broker of its group does. `receivers`: receiving processes, one unless
+ * said otherwise; `shared`: whether each message goes to one of them, not to all.
  */
 export const CONTESTANTS = {
   "memory-1": {
@@ -44,7 +45,7 @@ export const CONTESTANTS = {
   },
   http: {
     inFlight: 2_000,
-    waitsFor: "the handler has ended",
+    waitsFor: "the receiving process has the message",
     load: () => import("./contestants/http.mjs"),
   },
   "undici-post": {
@@ -52,6 +53,34 @@ export const CONTESTANTS = {
     waitsFor: "the response",
     less: "no retry, no queue, no discovery, no limit on what waits",
     load: () => import("./contestants/undici-post.mjs"),
+  },
+  "http-10": {
+    inFlight: 2_000,
+    waitsFor: "all ten processes have the message",
+    receivers: 10,
+    load: () => import("./contestants/http.mjs"),
+  },
+  "undici-post-10": {
+    inFlight: 64,
+    waitsFor: "the responses of all ten, to which it is posted at once",
+    less: "no retry, no queue, no discovery, no limit on what waits",
+    receivers: 10,
+    load: async () => (await import("./contestants/undici-post.mjs")).toEach,
+  },
+  "http-queue-4": {
+    inFlight: 2_000,
+    waitsFor: "the process of a member has the message",
+    receivers: 4,
+    shared: true,
+    load: async () => (await import("./contestants/http.mjs")).inQueue,
+  },
+  "undici-post-4": {
+    inFlight: 64,
+    waitsFor: "the response of that of the four whose turn it is",
+    less: "no retry, no queue, no discovery, no limit on what waits: whose turn it is gets the message, busy or not",
+    receivers: 4,
+    shared: true,
+    load: async () => (await import("./contestants/undici-post.mjs")).inTurn,
   },
   "raw-tcp": {
     inFlight: 2_000,
@@ -82,6 +111,34 @@ export const CONTESTANTS = {
     less: "no limit on what waits for slow handlers",
     load: () => import("./contestants/nats-core-raw.mjs"),
   },
+  "nats-core-10": {
+    inFlight: 2_000,
+    waitsFor: "the server has the message",
+    receivers: 10,
+    load: async () => (await import("./contestants/nats-core.mjs")).broadcast,
+  },
+  "nats-core-raw-10": {
+    inFlight: 2_000,
+    waitsFor: "the server has the message: one PING for all of a turn",
+    less: "no limit on what waits for slow handlers",
+    receivers: 10,
+    load: async () => (await import("./contestants/nats-core-raw.mjs")).broadcast,
+  },
+  "nats-core-queue-4": {
+    inFlight: 2_000,
+    waitsFor: "the server has the message",
+    receivers: 4,
+    shared: true,
+    load: () => import("./contestants/nats-core.mjs"),
+  },
+  "nats-core-raw-queue-4": {
+    inFlight: 2_000,
+    waitsFor: "the server has the message: one PING for all of a turn",
+    less: "no limit on what waits for slow handlers",
+    receivers: 4,
+    shared: true,
+    load: () => import("./contestants/nats-core-raw.mjs"),
+  },
   jetstream: {
     inFlight: 1_000,
     waitsFor: "the server has stored the message",
@@ -93,6 +150,34 @@ export const CONTESTANTS = {
     less: "acks are not confirmed, nothing is sent again after a lost connection, no dead letters",
     load: () => import("./contestants/jetstream-raw.mjs"),
   },
+  "jetstream-10": {
+    inFlight: 1_000,
+    waitsFor: "the server has stored the message",
+    receivers: 10,
+    load: async () => (await import("./contestants/jetstream.mjs")).broadcast,
+  },
+  "jetstream-raw-10": {
+    inFlight: 1_000,
+    waitsFor: "the server has stored the message",
+    less: "acks are not confirmed, nothing is sent again after a lost connection, no dead letters",
+    receivers: 10,
+    load: async () => (await import("./contestants/jetstream-raw.mjs")).broadcast,
+  },
+  "jetstream-queue-4": {
+    inFlight: 1_000,
+    waitsFor: "the server has stored the message",
+    receivers: 4,
+    shared: true,
+    load: () => import("./contestants/jetstream.mjs"),
+  },
+  "jetstream-raw-queue-4": {
+    inFlight: 1_000,
+    waitsFor: "the server has stored the message",
+    less: "acks are not confirmed, nothing is sent again after a lost connection, no dead letters",
+    receivers: 4,
+    shared: true,
+    load: () => import("./contestants/jetstream-raw.mjs"),
+  },
   rabbitmq: {
     inFlight: 1_000,
     waitsFor: "the broker has confirmed the message",
@@ -102,6 +187,34 @@ export const CONTESTANTS = {
     inFlight: 1_000,
     waitsFor: "the broker has confirmed the message",
     less: "no restored connection, nothing is sent again, no retry with a delay, no dead letters",
+    load: () => import("./contestants/rabbitmq-raw.mjs"),
+  },
+  "rabbitmq-10": {
+    inFlight: 1_000,
+    waitsFor: "the broker has confirmed the message",
+    receivers: 10,
+    load: async () => (await import("./contestants/rabbitmq.mjs")).broadcast,
+  },
+  "rabbitmq-raw-10": {
+    inFlight: 1_000,
+    waitsFor: "the broker has confirmed the message",
+    less: "no restored connection, nothing is sent again, no retry with a delay, no dead letters",
+    receivers: 10,
+    load: async () => (await import("./contestants/rabbitmq-raw.mjs")).broadcast,
+  },
+  "rabbitmq-queue-4": {
+    inFlight: 1_000,
+    waitsFor: "the broker has confirmed the message",
+    receivers: 4,
+    shared: true,
+    load: () => import("./contestants/rabbitmq.mjs"),
+  },
+  "rabbitmq-raw-queue-4": {
+    inFlight: 1_000,
+    waitsFor: "the broker has confirmed the message",
+    less: "no restored connection, nothing is sent again, no retry with a delay, no dead letters",
+    receivers: 4,
+    shared: true,
     load: () => import("./contestants/rabbitmq-raw.mjs"),
   },
   "nest-tcp": {

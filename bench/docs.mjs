@@ -2,8 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chartsOf } from "./charts.mjs";
 import { markdownReport } from "./report.mjs";
+import { sectionsOf } from "./sections.mjs";
 
 const DOCS = join(dirname(dirname(fileURLToPath(import.meta.url))), "docs");
 const PAGE = join(DOCS, "performance.md");
@@ -27,6 +27,7 @@ export function writeDocs(report) {
   );
   mkdirSync(CHARTS, { recursive: true });
   for (const file of readdirSync(CHARTS)) rmSync(join(CHARTS, file));
-  for (const { name, svg } of chartsOf(report)) writeFileSync(join(CHARTS, `${name}.svg`), svg);
+  for (const { chart } of sectionsOf(report))
+    if (chart !== undefined) writeFileSync(join(CHARTS, `${chart.name}.svg`), chart.svg);
   writeFileSync(PAGE, page);
 }

@@ -1,8 +1,14 @@
 // Who is compared with whom: each group has a broker of Tidings, and what does the same work beside it.
 
+import { GROWTH_NAMES } from "./growth/measure.mjs";
+
+/** For groups with many processes: one size is enough, unless everything is asked for. */
+const ONE_SIZE = [1024];
+
 /**
  * The groups. `ours` takes its turn before each round of the others; `beside` are the yardsticks, which the project has
- * itself; `peers` are installed by hand. `engine`: what is started for the group.
+ * itself; `peers` are installed by hand. `engine`: what is started for the group. `bodyBytes`: the sizes without `--full`, where
+ * they are not all.
  */
 export const GROUPS = [
   {
@@ -30,6 +36,24 @@ export const GROUPS = [
     peers: ["moleculer", "nest-tcp", "axon"],
   },
   {
+    name: "http-10",
+    title: "HTTP broker, ten subscribers",
+    about: "Ten receiving processes; a message counts when all ten have handled it.",
+    ours: "http-10",
+    beside: ["undici-post-10"],
+    peers: [],
+    bodyBytes: ONE_SIZE,
+  },
+  {
+    name: "http-queue-4",
+    title: "HTTP broker, a queue of four",
+    about: "Four receiving processes share one queue, or take turns.",
+    ours: "http-queue-4",
+    beside: ["undici-post-4"],
+    peers: [],
+    bodyBytes: ONE_SIZE,
+  },
+  {
     name: "nats-core",
     title: "Core NATS",
     about: "At most once, through a private nats-server.",
@@ -37,6 +61,26 @@ export const GROUPS = [
     ours: "nats-core",
     beside: ["nats-core-raw"],
     peers: ["nest-nats", "moleculer-nats"],
+  },
+  {
+    name: "nats-core-10",
+    title: "Core NATS, ten subscribers",
+    about: "Ten receiving processes; a message counts when all ten have it.",
+    engine: "nats",
+    ours: "nats-core-10",
+    beside: ["nats-core-raw-10"],
+    peers: [],
+    bodyBytes: ONE_SIZE,
+  },
+  {
+    name: "nats-core-queue-4",
+    title: "Core NATS, a queue of four",
+    about: "Four receiving processes in one queue group.",
+    engine: "nats",
+    ours: "nats-core-queue-4",
+    beside: ["nats-core-raw-queue-4"],
+    peers: [],
+    bodyBytes: ONE_SIZE,
   },
   {
     name: "jetstream",
@@ -48,6 +92,26 @@ export const GROUPS = [
     peers: ["moleculer-channels"],
   },
   {
+    name: "jetstream-10",
+    title: "JetStream, ten subscribers",
+    about: "Ten receiving processes with a consumer each; a message counts when all ten have it.",
+    engine: "jetstream",
+    ours: "jetstream-10",
+    beside: ["jetstream-raw-10"],
+    peers: [],
+    bodyBytes: ONE_SIZE,
+  },
+  {
+    name: "jetstream-queue-4",
+    title: "JetStream, a queue of four",
+    about: "Four receiving processes share one consumer.",
+    engine: "jetstream",
+    ours: "jetstream-queue-4",
+    beside: ["jetstream-raw-queue-4"],
+    peers: [],
+    bodyBytes: ONE_SIZE,
+  },
+  {
     name: "rabbitmq",
     title: "RabbitMQ",
     about: "At least once, through a private node: a quorum queue, persistent messages, publisher confirms.",
@@ -55,6 +119,26 @@ export const GROUPS = [
     ours: "rabbitmq",
     beside: ["rabbitmq-raw"],
     peers: ["nest-rabbitmq"],
+  },
+  {
+    name: "rabbitmq-10",
+    title: "RabbitMQ, ten subscribers",
+    about: "Ten receiving processes with a classic, durable queue each; a message counts when all ten have it.",
+    engine: "rabbitmq",
+    ours: "rabbitmq-10",
+    beside: ["rabbitmq-raw-10"],
+    peers: [],
+    bodyBytes: ONE_SIZE,
+  },
+  {
+    name: "rabbitmq-queue-4",
+    title: "RabbitMQ, a queue of four",
+    about: "Four receiving processes share one quorum queue.",
+    engine: "rabbitmq",
+    ours: "rabbitmq-queue-4",
+    beside: ["rabbitmq-raw-queue-4"],
+    peers: [],
+    bodyBytes: ONE_SIZE,
   },
 ];
 
@@ -72,7 +156,7 @@ export const OTHERS = ["storage", "start"];
  * @throws {Error} for a name that nobody has
  */
 export function chosenGroups(only, { peers = true } = {}) {
-  const known = new Set([...OTHERS, ...GROUPS.flatMap((group) => [group.name, ...membersOf(group)])]);
+  const known = new Set([...OTHERS, ...GROWTH_NAMES, ...GROUPS.flatMap((group) => [group.name, ...membersOf(group)])]);
   const unknown = only?.find((name) => !known.has(name));
   if (unknown !== undefined)
     throw new Error(`--only knows no ${JSON.stringify(unknown)}: there are ${[...known].join(", ")}`);

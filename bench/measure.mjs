@@ -1,30 +1,44 @@
 // Measures a group: everybody in turn, several rounds, on bodies of several sizes; each in processes of its own.
 import { Child } from "./child.mjs";
+import { CONTESTANTS } from "./contestants.mjs";
 import { startEngine } from "./engines.mjs";
 import { membersOf } from "./groups.mjs";
 import { rowsOf } from "./rows.mjs";
-import { BODY_BYTES } from "./workload.mjs";
+import { BODY_BYTES, LARGE_BYTES } from "./workload.mjs";
 
 const MEBIBYTE = 1024 ** 2;
 
+/** How much less there is of large bodies in a latency run. */
+const LESS_OF_LARGE = 10;
+
+/** The sizes that are measured in a group. */
+function sizesOf({ bodyBytes = BODY_BYTES }, { full }) {
+  return full ? BODY_BYTES : bodyBytes;
+}
+
+/** How many steps a group takes at most. */
+export function stepsOf(group, options) {
+  return (options.rounds + 1) * sizesOf(group, options).length * membersOf(group).length;
+}
+
 /** The rows of a group, and who did not take part, with the reason; and the version of its engine, where it has one. */
-export async function measureGroup(group, options) {
+export async function measureGroup(group, options, steps) {
   let engine;
   try {
     engine = group.engine === undefined ? undefined : await startEngine(group.engine);
   } catch (error) {
     const reason = firstLine(error);
-    say(`${group.name} is skipped: ${reason}`);
+    steps.say(`${group.name} is skipped: ${reason}`);
     return { rows: [], skipped: { [group.name]: reason } };
   }
   const senders = new Map();
   try {
-    const skipped = await start(group, engine, senders);
+    const skipped = await start(group, engine, senders, steps);
     const others = [
       ...group.beside.map((name) => ({ name, peer: false })),
       ...group.peers.map((name) => ({ name, peer: true })),
     ].filter(({ name }) => senders.has(name));
-    const rounds = senders.has(group.ours) ? await rounded(group.name, senders, skipped, options) : [];
+    const rounds = senders.has(group.ours) ? await rounded(group, senders, skipped, options, steps) : [];
     return { rows: rowsOf(group.name, rounds, group.ours, others), skipped };
   } finally {
     for (const sender of senders.values()) await sender.stop();
@@ -33,7 +47,7 @@ export async function measureGroup(group, options) {
 }
 
 /** Starts everybody; resolves with who could not be. */
-async function start(group, engine, senders) {
+async function start(group, engine, senders, steps) {
   const skipped = {};
   for (const name of membersOf(group)) {
     const sender = new Child("sender.mjs", name, ...(engine === undefined ? [] : [engine.url]));
@@ -42,7 +56,7 @@ async function start(group, engine, senders) {
       await sender.answer("ready");
     } catch (error) {
       skipped[name] = firstLine(error);
-      say(`${name} does not take part: ${skipped[name]}`);
+      steps.say(`${name} does not take part: ${skipped[name]}`);
       senders.delete(name);
       await sender.stop();
     }
@@ -54,19 +68,21 @@ async function start(group, engine, senders) {
  * The figures of each round: one of each contestant and size. Round 0 warms up and is not counted. Who fails takes no further
  * part, and is skipped.
  */
-async function rounded(group, senders, skipped, options) {
+async function rounded(group, senders, skipped, options, steps) {
   const figures = [];
+  const sizes = sizesOf(group, options);
   for (let round = 0; round <= options.rounds; round += 1) {
     const ofRound = [];
-    for (const bodyBytes of BODY_BYTES)
+    for (const bodyBytes of sizes)
       for (const [contestant, sender] of senders) {
         const which = round === 0 ? "warm-up" : `round ${round} of ${options.rounds}`;
-        say(`${group}: ${which}: ${contestant}, ${bodyBytes} bytes`);
+        steps.begin(`${group.name}: ${which}: ${contestant}, ${bodyBytes} bytes`);
         try {
-          ofRound.push({ contestant, bodyBytes, ...(await figuresOf(sender, bodyBytes, round > 0, options)) });
+          const measured = await figuresOf(contestant, sender, bodyBytes, round > 0, options);
+          ofRound.push({ contestant, bodyBytes, ...measured, ...memoryOf(measured, bodyBytes === sizes.at(-1)) });
         } catch (error) {
           skipped[contestant] = firstLine(error);
-          say(`${contestant} failed: ${skipped[contestant]}`);
+          steps.say(`${contestant} failed: ${skipped[contestant]}`);
           senders.delete(contestant);
           await sender.stop();
         }
@@ -76,19 +92,23 @@ async function rounded(group, senders, skipped, options) {
   return figures;
 }
 
-async function figuresOf(sender, bodyBytes, withLatency, { ms, rate, latencyMessages }) {
+async function figuresOf(contestant, sender, bodyBytes, withLatency, { ms, rate, latencyMessages }) {
   const { messagesPerSecond, cpuMicrosPerMessage, peakBytes } = await sender.ask("throughput", { bodyBytes, ms });
+  const { receivers = 1, shared = false } = CONTESTANTS[contestant];
+  // The rate is that of deliveries, of which a message for ten has ten.
+  const less = (shared ? 1 : receivers) * (bodyBytes >= LARGE_BYTES ? LESS_OF_LARGE : 1);
+  const paced = { bodyBytes, messages: Math.ceil(latencyMessages / less), rate: rate / less };
   return {
     throughput: messagesPerSecond,
     cpu: cpuMicrosPerMessage,
-    // A peak never falls: the one after the last size is that of all.
-    ...(bodyBytes === BODY_BYTES.at(-1) ? { memory: peakBytes / MEBIBYTE } : {}),
-    ...(withLatency ? await sender.ask("latency", { bodyBytes, count: latencyMessages, rate }) : {}),
+    peakMiB: peakBytes / MEBIBYTE,
+    ...(withLatency ? await sender.ask("latency", paced) : {}),
   };
 }
 
-function say(text) {
-  process.stderr.write(`${text}\n`);
+/** A peak never falls: the one after the last size is that of all. */
+function memoryOf({ peakMiB }, isLast) {
+  return isLast ? { memory: peakMiB } : {};
 }
 
 function firstLine(error) {

@@ -1,5 +1,4 @@
 // The receiving side's measurements: how many messages came, and how long each was on its way.
-import { createHistogram } from "node:perf_hooks";
 
 const NANOSECONDS_PER_MS = 1e6;
 
@@ -11,19 +10,17 @@ export function stamp(body) {
 
 /** Counts messages and, where it is asked to, measures them by their stamps. */
 export class Meter {
-  #latencies = createHistogram();
-  #missing = 0;
+  #latenciesMs = [];
   #measures = false;
-  #complete = () => {};
 
-  /** Starts anew; resolves when `count` messages have come. Measuring costs more than a message does. */
-  expect(count, measures) {
-    this.#latencies = createHistogram();
-    this.#missing = count;
+  /** Messages that have come since `begin`. */
+  handled = 0;
+
+  /** Starts anew. Measuring costs more than a message does. */
+  begin(measures) {
+    this.#latenciesMs = [];
     this.#measures = measures;
-    return new Promise((resolve) => {
-      this.#complete = resolve;
-    });
+    this.handled = 0;
   }
 
   /** A message has come through an engine, with its header. */
@@ -36,15 +33,13 @@ export class Meter {
   received(body) {
     if (this.#measures) {
       const sentAt = Buffer.from(body.buffer, body.byteOffset, body.byteLength).readBigUInt64LE(0);
-      this.#latencies.record(Math.max(1, Number(process.hrtime.bigint() - sentAt)));
+      this.#latenciesMs.push(Number(process.hrtime.bigint() - sentAt) / NANOSECONDS_PER_MS);
     } else if (body.byteLength === 0) throw new Error("the body is missing");
-    this.#missing -= 1;
-    if (this.#missing === 0) this.#complete();
+    this.handled += 1;
   }
 
-  /** Percentiles of the time from sending to handling, in milliseconds, since `expect`. */
+  /** How long each message since `begin` was on its way from sending to handling, in milliseconds. */
   latencies() {
-    const percentile = (p) => this.#latencies.percentile(p) / NANOSECONDS_PER_MS;
-    return { p50: percentile(50), p99: percentile(99) };
+    return this.#latenciesMs;
   }
 }

@@ -1,12 +1,17 @@
 // What a reader must know beside the figures: how they came about, and who promises what.
-import { CONTESTANTS } from "./contestants.mjs";
+import { CONCURRENCY, CONTESTANTS } from "./contestants.mjs";
+import { LARGE_BYTES, WINDOW_BYTES, windowOf } from "./workload.mjs";
+
+const KIBIBYTE = 1024;
+const MEBIBYTE = KIBIBYTE ** 2;
 
 /** How the figures came about. */
 export function howMeasured({ options: { rounds, ms, rate, latencyMessages } }) {
   return [
     `Everybody takes turns, ${rounds} ${rounds === 1 ? "round" : "rounds"} after a warm-up; a run takes about ${ms} ms. A ratio is that of two runs of one round, ours / theirs; shown are its median and, in parentheses, the smallest and the largest.`,
-    "Messages a second count from the first send until all are sent, handled and acknowledged. Processor time and peak memory are those of publisher and subscriber together, without the engine's; a peak is of all sizes, and stands with the last.",
-    `Latency is from sending to handling at ${rate} messages a second, ${latencyMessages} in a run. It swings more than the rest.`,
+    "Messages a second count from the first send until all are sent, handled and acknowledged. Processor time and peak memory are those of publisher and subscribers together, without the engine's; a peak is of all sizes, and stands with the last.",
+    `As many publishes are in flight as the second table of a section says, but never more than ${WINDOW_BYTES / MEBIBYTE} MiB of bodies: with ${LARGE_BYTES / KIBIBYTE} KiB that is ${windowOf(WINDOW_BYTES, LARGE_BYTES)} messages for everybody. Handlers run ${CONCURRENCY} at once.`,
+    `Latency is from sending to handling at ${rate} deliveries a second, ${latencyMessages} in a run; with bodies of ${LARGE_BYTES / KIBIBYTE} KiB a tenth of both. Of fewer than 1,000, p99.9 is the slowest. It swings more than the rest.`,
   ];
 }
 
@@ -31,10 +36,10 @@ export function promiseCells(rows) {
   const names = [...new Set(rows.flatMap(({ contestant, beside }) => [contestant, beside]))];
   const known = names.filter((name) => name in CONTESTANTS);
   const cells = known.map((name) => {
-    const { waitsFor, inFlight, less } = CONTESTANTS[name];
-    return [name, waitsFor, String(inFlight), less ?? ""];
+    const { waitsFor, inFlight, less, receivers = 1 } = CONTESTANTS[name];
+    return [name, waitsFor, String(inFlight), String(receivers), less ?? ""];
   });
-  return [["who", "a send is done when", "in flight", "promises less than Tidings"], ...cells];
+  return [["who", "a send is done when", "in flight", "receivers", "promises less than Tidings"], ...cells];
 }
 
 /** The command that repeats a group's rows. */

@@ -1,22 +1,26 @@
 // What the bench found: as text, as Markdown and as a page that needs nothing else.
-import { chartsOf } from "./charts.mjs";
-import { commandOf, howMeasured, promiseCells, skippedLines, whereMeasured } from "./notes.mjs";
-import { cellsOf, escapeMarkup, htmlTable, markdownTable, textTable } from "./tables.mjs";
+import { howMeasured, skippedLines, whereMeasured } from "./notes.mjs";
+import { sectionsOf } from "./sections.mjs";
+import { escapeMarkup, htmlTable, markdownTable, textTable } from "./tables.mjs";
 
 /** The report for a terminal. */
 export function textReport(report) {
-  const sections = report.groups.flatMap(({ title, rows }) => [title, textTable(cellsOf(rows)), ""]);
+  const sections = sectionsOf(report).flatMap(({ title, about, tables }) => [
+    title,
+    ...about,
+    ...tables.slice(0, 1).map(textTable),
+    "",
+  ]);
   return [...sections, ...howMeasured(report), ...skippedLines(report)].join("\n");
 }
 
-/** The report as the generated part of a document; `charts` says where the file of a group's chart is. */
+/** The report as the generated part of a document; `charts` says where the file of a chart is. */
 export function markdownReport(report, charts) {
-  const sections = report.groups.flatMap(({ name, title, about, rows }) => [
-    `## ${title}`,
-    ...(about === undefined ? [] : [about]),
-    `![${title}: ratios as bars](${charts(name)})`,
-    markdownTable(withCommand(cellsOf(rows), name)),
-    ...promises(rows, markdownTable),
+  const sections = sectionsOf(report).flatMap(({ level, title, about, chart, tables }) => [
+    `${"#".repeat(level)} ${title}`,
+    ...about,
+    ...(chart === undefined ? [] : [`![${chart.alternative}](${charts(chart.name)})`]),
+    ...tables.map(markdownTable),
   ]);
   const skipped = skippedLines(report);
   return [
@@ -29,13 +33,11 @@ export function markdownReport(report, charts) {
 /** The report as one HTML page, with its charts in it. */
 export function htmlReport(report) {
   const paragraphs = (lines) => lines.map((line) => `<p>${escapeMarkup(line)}</p>`);
-  const charts = new Map(chartsOf(report).map(({ name, svg }) => [name, svg]));
-  const sections = report.groups.flatMap(({ name, title, about, rows }) => [
-    `<h2>${escapeMarkup(title)}</h2>`,
-    ...paragraphs(about === undefined ? [] : [about]),
-    charts.get(name),
-    htmlTable(withCommand(cellsOf(rows), name)),
-    ...promises(rows, htmlTable),
+  const sections = sectionsOf(report).flatMap(({ level, title, about, chart, tables }) => [
+    `<h${level}>${escapeMarkup(title)}</h${level}>`,
+    ...paragraphs(about),
+    ...(chart === undefined ? [] : [chart.svg]),
+    ...tables.map((cells) => `<div class="wide">${htmlTable(cells)}</div>`),
   ]);
   return [
     "<!doctype html>",
@@ -57,22 +59,14 @@ export function htmlReport(report) {
 }
 
 const STYLE = `
-body { font: 15px/1.5 system-ui, sans-serif; color: #24292f; background: #fff; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+:root { color-scheme: light dark; --ink: #24292f; --paper: #fff; --faint: #d0d7de; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --faint: #30363d; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; margin: 1rem 0; }
-th, td { border: 1px solid #d0d7de; padding: 0.25rem 0.5rem; text-align: left; }
+th, td { border: 1px solid var(--faint); padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }
 svg { max-width: 100%; height: auto; }
 `;
-
-/** A last column with what repeats each row. */
-function withCommand([head, ...body], name) {
-  return [[...head, "again with"], ...body.map((row) => [...row, commandOf(name)])];
-}
-
-/** The table of promises, where there is one. */
-function promises(rows, table) {
-  const cells = promiseCells(rows);
-  return cells.length === 1 ? [] : [table(cells)];
-}
 
 function list(lines) {
   return lines.map((line) => `- ${line}`).join("\n");

@@ -11,6 +11,7 @@ export const MEASURES = {
   memory: { title: "peak memory", unit: "MiB", better: "less", steady: true },
   p50: { title: "p50", unit: "ms", better: "less", steady: false },
   p99: { title: "p99", unit: "ms", better: "less", steady: false },
+  p999: { title: "p99.9", unit: "ms", better: "less", steady: false },
 };
 
 /** Median, smallest and largest of some numbers. */

@@ -1,51 +1,42 @@
 // The sending process of a contestant: started by `measure.mjs` with the name and, where there is one, the engine's URL; starts
-// the receiving one.
-import { Child } from "./child.mjs";
+// the receiving ones.
 import { CONTESTANTS } from "./contestants.mjs";
+import { Receivers } from "./receivers.mjs";
+import { fail, ready, serve } from "./serve.mjs";
 import { usage } from "./usage.mjs";
 import { latency, throughput } from "./workload.mjs";
 
 const [name, ...engineUrl] = process.argv.slice(2);
-const { inFlight, load } = CONTESTANTS[name];
-let receiver;
+const { inFlight, load, receivers: count = 1, shared = false } = CONTESTANTS[name];
+let receivers;
 
-process.on("disconnect", () => process.exit(1));
 try {
   const { openSender, receive } = await load();
-  const alone = { usage: async () => usage() };
-  const meter = receive === undefined ? alone : await startReceiver();
-  const contestant = { inFlight, ...meter, ...(await openSender(meter.ready, ...engineUrl)) };
-  const work = {
-    throughput: ({ bodyBytes, ms }) => throughput(contestant, bodyBytes, ms),
-    latency: ({ bodyBytes, count, rate }) => latency(contestant, bodyBytes, count, rate),
-  };
-  process.on("message", ({ type, argument }) => {
-    work[type](argument).then(
-      (value) => process.send({ type, value }),
-      (error) => process.send({ type: "failed", value: error.message }),
-    );
+  if (receive !== undefined) receivers = new Receivers(count, shared, "receiver.mjs", name, ...engineUrl);
+  const told = await receivers?.ready();
+  const opened = await openSender(count === 1 ? told?.[0] : told, ...engineUrl);
+  const contestant = { ...(receivers === undefined ? alone() : through(receivers)), ...opened, inFlight };
+  serve({
+    throughput: ({ bodyBytes, ms }) => (opened.throughput ?? throughput.bind(undefined, contestant))(bodyBytes, ms),
+    latency: ({ bodyBytes, messages, rate }) =>
+      (opened.latency ?? latency.bind(undefined, contestant))(bodyBytes, messages, rate),
   });
-  process.send({ type: "ready" });
+  ready();
 } catch (error) {
-  await receiver?.stop();
-  process.send({ type: "failed", value: error.message.split("\n")[0] });
+  await receivers?.stop();
+  fail(error);
 }
 
-async function startReceiver() {
-  receiver = new Child("receiver.mjs", name, ...engineUrl);
+/** Who measures in this process. */
+function alone() {
+  return { usage: async () => usage() };
+}
+
+function through(processes) {
   return {
-    ready: await receiver.answer("ready"),
-    /** Resolves when the receiver counts, with a promise of the arrival: in an object, so as not to wait for it. */
-    async expect(count, measures) {
-      const arrived = receiver.answer("arrived");
-      await receiver.ask("expect", { count, measures });
-      return { arrived };
-    },
-    latencies: () => receiver.ask("latencies"),
-    /** Of both processes together. */
-    async usage() {
-      const [own, other] = [usage(), await receiver.ask("usage")];
-      return { cpuMicros: own.cpuMicros + other.cpuMicros, peakBytes: own.peakBytes + other.peakBytes };
-    },
+    begin: (measures) => processes.begin(measures),
+    handled: () => processes.handled(),
+    latencies: () => processes.latencies(),
+    usage: () => processes.usage(),
   };
 }

@@ -12,12 +12,17 @@ const PAIRS = [
 /** Starts of each in a round, whose mean counts: a process is over so soon that one alone says little. */
 const STARTS = 5;
 
+/** How many steps start-up takes. */
+export function startSteps({ rounds }) {
+  return rounds + 1;
+}
+
 /** The rows of start-up, in milliseconds. */
-export async function measureStart({ rounds }) {
+export async function measureStart({ rounds }, steps) {
   const figures = [];
   // Round 0 warms the file system's cache and is not counted.
   for (let round = 0; round <= rounds; round += 1) {
-    process.stderr.write(`start: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}\n`);
+    steps.begin(`start: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}`);
     const took = new Map(PAIRS.flat().map((name) => [name, 0]));
     for (let start = 0; start < STARTS; start += 1)
       for (const name of took.keys()) took.set(name, took.get(name) + once(name));

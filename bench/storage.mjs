@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { createBroker } from "tidings";
 import { rowsOf } from "./rows.mjs";
-import { BODY_BYTES, longEnough } from "./workload.mjs";
+import { BODY_BYTES, longEnough, trialOf } from "./workload.mjs";
 
 /** Publishes that are under way at once, and records of a group. */
 const IN_FLIGHT = 64;
@@ -21,16 +21,24 @@ const SILENT = {
 /** Bytes of a record's key, as the broker's have. */
 const KEY_BYTES = 9;
 
+/** Bytes that a message takes up in the backlog beside its body, at most. */
+const RECORD_BYTES = 1_024;
+
+/** How many steps storage takes. */
+export function storageSteps({ rounds }) {
+  return (rounds + 1) * BODY_BYTES.length;
+}
+
 /** The rows of storage: messages a second that are stored, and stored and handled, beside what the store appends alone. */
-export async function measureStorage({ rounds, ms }) {
+export async function measureStorage({ rounds, ms }, steps) {
   const figures = [];
   // Round 0 warms up and is not counted.
   for (let round = 0; round <= rounds; round += 1) {
     const ofRound = [];
     for (const bodyBytes of BODY_BYTES) {
-      process.stderr.write(`storage: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${bodyBytes} bytes\n`);
+      steps.begin(`storage: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${bodyBytes} bytes`);
       for (const [contestant, run] of Object.entries(RUNS)) {
-        const { perSecond } = await longEnough(async (count) => ({ tookMs: await run(bodyBytes, count) }), ms);
+        const { perSecond } = await longEnough(once(run, bodyBytes), ms, trialOf(IN_FLIGHT, bodyBytes));
         ofRound.push({ contestant, bodyBytes, throughput: perSecond });
       }
     }
@@ -38,6 +46,10 @@ export async function measureStorage({ rounds, ms }) {
   }
   const others = [{ name: "classic-level", peer: false }];
   return [...rowsOf("storage", figures, "stored", others), ...rowsOf("storage", figures, "stored-and-handled", others)];
+}
+
+function once(run, bodyBytes) {
+  return async (count) => ({ tookMs: await run(bodyBytes, count) });
 }
 
 const RUNS = {
@@ -49,7 +61,8 @@ const RUNS = {
 /** Resolves with the milliseconds that it took. What comes while a group is written is the next, so that groups have that size. */
 async function publishing(bodyBytes, count, withMember) {
   const folder = mkdtempSync(join(tmpdir(), "tidings-bench-storage-"));
-  const options = { storage: folder, backlogMessages: count + 1, logger: SILENT };
+  const backlogBytes = (count + 1) * (bodyBytes + RECORD_BYTES);
+  const options = { storage: folder, backlogMessages: count + 1, backlogBytes, logger: SILENT };
   const broker = createBroker("http://127.0.0.1:0", options);
   try {
     await broker.connect();

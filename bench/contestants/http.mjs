@@ -2,11 +2,21 @@
 import { createBroker } from "tidings";
 import { CONCURRENCY } from "../contestants.mjs";
 
-/** The receiving process. */
-export async function receive(meter) {
+/** A receiving process. */
+export function receive(meter) {
+  return subscribe(meter, {});
+}
+
+/** The same with receiving processes that share one queue. */
+export const inQueue = { receive: (meter) => subscribe(meter, { queue: "bench" }), openSender };
+
+async function subscribe(meter, options) {
   const broker = createBroker("http://127.0.0.1:0");
   await broker.connect();
-  await broker.subscribe("bench", (delivery) => meter.received(delivery.message.body), { concurrency: CONCURRENCY });
+  await broker.subscribe("bench", (delivery) => meter.received(delivery.message.body), {
+    ...options,
+    concurrency: CONCURRENCY,
+  });
 }
 
 /** The sending process. */

@@ -14,11 +14,21 @@ import { HEADER } from "./header.mjs";
 import { decode, encode } from "./nats-headers.mjs";
 
 const STREAM = "bench-raw";
-const CONSUMER = "bench";
+const QUEUE = "bench";
 const SUBJECT = "bench-raw.message";
 
-/** The receiving process. */
-export async function receive(meter, servers) {
+/** A receiving process, one of those that share a consumer. */
+export function receive(meter, servers) {
+  return consume(meter, servers, QUEUE);
+}
+
+/** The same with receiving processes that have a consumer each. */
+export const broadcast = {
+  receive: (meter, servers) => consume(meter, servers, `bench-${process.pid}`),
+  openSender,
+};
+
+async function consume(meter, servers, name) {
   const connection = await connect({ servers });
   const manager = await jetstreamManager(connection);
   await manager.streams.add({
@@ -31,14 +41,14 @@ export async function receive(meter, servers) {
     max_bytes: 1024 ** 3,
   });
   await manager.consumers.add(STREAM, {
-    durable_name: CONSUMER,
+    durable_name: name,
     ack_policy: AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.New,
     filter_subject: SUBJECT,
     ack_wait: nanos(10_000),
     max_ack_pending: -1,
   });
-  const consumer = await jetstream(connection).consumers.get(STREAM, CONSUMER);
+  const consumer = await jetstream(connection).consumers.get(STREAM, name);
   await consumer.consume({
     max_messages: CONCURRENCY,
     callback: (message) => {

@@ -5,11 +5,18 @@ import { decode, encode } from "./nats-headers.mjs";
 
 const SUBJECT = "bench.raw";
 
-/** The receiving process. */
-export async function receive(meter, servers) {
+/** A receiving process, a member of a queue. */
+export function receive(meter, servers) {
+  return subscribe(meter, servers, { queue: "bench" });
+}
+
+/** The same with receiving processes that get every message each. */
+export const broadcast = { receive: (meter, servers) => subscribe(meter, servers, {}), openSender };
+
+async function subscribe(meter, servers, options) {
   const connection = await connect({ servers });
   connection.subscribe(SUBJECT, {
-    queue: "bench",
+    ...options,
     callback: (error, message) => {
       if (error !== null) throw error;
       meter.receivedWith(decode(message.headers).header, message.data);

@@ -9,11 +9,18 @@ async function open(url) {
   return broker;
 }
 
-/** The receiving process. */
-export async function receive(meter, url) {
+/** A receiving process, a member of a queue. */
+export function receive(meter, url) {
+  return subscribe(meter, url, { queue: "bench" });
+}
+
+/** The same with receiving processes that get every message each. */
+export const broadcast = { receive: (meter, url) => subscribe(meter, url, {}), openSender };
+
+async function subscribe(meter, url, options) {
   const broker = await open(url);
   await broker.subscribe("bench", ({ message }) => meter.receivedWith(message.header, message.body), {
-    queue: "bench",
+    ...options,
     concurrency: CONCURRENCY,
   });
 }

@@ -10,7 +10,8 @@ export async function inOneProcess(subscribers, open) {
   const handlers = Array.from({ length: subscribers }, () => async (body) => meter.received(body));
   const send = await open(handlers);
   return {
-    expect: async (count, measures) => ({ arrived: meter.expect(count * subscribers, measures) }),
+    begin: async (measures) => meter.begin(measures),
+    handled: async () => Math.floor(meter.handled / subscribers),
     send,
     latencies: async () => meter.latencies(),
   };

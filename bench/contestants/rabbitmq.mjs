@@ -3,12 +3,19 @@ import { createBroker } from "tidings";
 import { CONCURRENCY } from "../contestants.mjs";
 import { HEADER } from "./header.mjs";
 
-/** The receiving process. */
-export async function receive(meter, url) {
+/** A receiving process, a member of a queue. */
+export function receive(meter, url) {
+  return subscribe(meter, url, { queue: "bench" });
+}
+
+/** The same with receiving processes that get every message each. */
+export const broadcast = { receive: (meter, url) => subscribe(meter, url, {}), openSender };
+
+async function subscribe(meter, url, options) {
   const broker = createBroker(url);
   await broker.connect();
   await broker.subscribe("bench", ({ message }) => meter.receivedWith(message.header, message.body), {
-    queue: "bench",
+    ...options,
     concurrency: CONCURRENCY,
   });
 }

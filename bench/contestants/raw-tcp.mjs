@@ -1,7 +1,6 @@
 // What a bare connection costs: frames of a length and a body, written together, and one acknowledgement for all that came
 // together. No promise for each message, no header, no order of settling: the ceiling of what a wire could reach.
 import { connect, createServer } from "node:net";
-import { CONTESTANTS } from "../contestants.mjs";
 
 const LENGTH_BYTES = 4;
 
@@ -33,7 +32,6 @@ export async function receive(meter) {
 export async function openSender(port) {
   const socket = connect({ host: "127.0.0.1", port, noDelay: true });
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
-  const { inFlight } = CONTESTANTS["raw-tcp"];
   let onAcknowledged = () => {};
   let rest = Buffer.alloc(0);
   socket.on("data", (chunk) => {
@@ -48,7 +46,7 @@ export async function openSender(port) {
     async send(body) {
       socket.write(Buffer.concat([frameOf(body.length), body]));
     },
-    sendAll(body, count) {
+    sendAll(body, count, inFlight) {
       let unsent = count;
       let unacknowledged = 0;
       // Each message is a frame of its own; all of a turn go out in one write.

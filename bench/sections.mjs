@@ -1,0 +1,53 @@
+// What a report consists of: a section for each group, and one for each curve of growth.
+import { chart } from "./chart.mjs";
+import { growthChart } from "./growth/chart.mjs";
+import { CURVES } from "./growth/curves.mjs";
+import { goalLine, growthCells } from "./growth/tables.mjs";
+import { commandOf, promiseCells } from "./notes.mjs";
+import { cellsOf } from "./tables.mjs";
+
+/** What bars show: not latency, which swings more from round to round than it says. */
+const CHARTED = ["throughput", "time", "cpu", "memory"];
+
+/**
+ * The sections of a report, in order. `level` of the heading; `chart`: `{ name, alternative, svg }`; `tables`: cells, the head
+ * first.
+ */
+export function sectionsOf({ groups }) {
+  return groups.flatMap((group) => (group.name === "growth" ? growthSections(group) : [groupSection(group)]));
+}
+
+function groupSection({ name, title, about, rows }) {
+  const charted = rows.filter(({ measure }) => CHARTED.includes(measure));
+  const promises = promiseCells(rows);
+  return {
+    level: 2,
+    title,
+    about: about === undefined ? [] : [about],
+    chart: { name, alternative: `${title}: ratios as bars`, svg: chart(title, charted) },
+    tables: [withCommand(cellsOf(rows), name), ...(promises.length === 1 ? [] : [promises])],
+  };
+}
+
+function growthSections({ title, about, rows }) {
+  const measured = Object.keys(CURVES).filter((curve) => rows.some((row) => row.curve === curve));
+  const curves = measured.map((curve) => {
+    const own = rows.filter((row) => row.curve === curve);
+    const goal = goalLine(curve, own);
+    const cost = own.filter(({ measure }) => measure === "cpu");
+    const svg = growthChart(curve, cost);
+    return {
+      level: 3,
+      title: CURVES[curve].title,
+      about: [CURVES[curve].about, goal].filter((one) => one !== undefined),
+      chart: { name: `growth-${curve}`, alternative: `${CURVES[curve].title}: cost as curves`, svg },
+      tables: [growthCells(curve, own)],
+    };
+  });
+  return [{ level: 2, title, about: [about, `Again with: ${commandOf("growth")}.`], tables: [] }, ...curves];
+}
+
+/** A last column with what repeats each row. */
+function withCommand([head, ...body], name) {
+  return [[...head, "again with"], ...body.map((row) => [...row, commandOf(name)])];
+}
