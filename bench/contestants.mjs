@@ -100,6 +100,13 @@ export const CONTESTANTS = {
     less: "no retry, no time limit, no discovery",
     load: () => import("./peers/axon.mjs"),
   },
+  "go-micro": {
+    inFlight: 2,
+    waitsFor:
+      "the receiver has said, beside the broker, that its handler was called: a publish itself waits for nothing",
+    less: "no answer to the publisher, no retry, no queue that lasts; of one topic it drops what is more than 64 and waits 100 ms between several: each message under way has a topic of its own, and only what arrives counts",
+    load: () => import("./peers/go-micro.mjs"),
+  },
   "nats-core": {
     inFlight: 2_000,
     waitsFor: "the server has the message",

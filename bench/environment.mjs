@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { arch, availableParallelism, cpus, loadavg, platform, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { goToolchain } from "../interop/peers.mjs";
 import { ENGINES, findProgram } from "../scripts/engines.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -25,8 +26,19 @@ export function environment() {
     load: loadavg()[0],
     engines: Object.fromEntries(Object.values(ENGINES).flatMap(versionOfEngine)),
     packages: Object.fromEntries(PACKAGES.flatMap((name) => versionOf(".", name))),
-    peers: Object.fromEntries(PEERS.flatMap((name) => versionOf("bench/peers", name))),
+    peers: {
+      ...Object.fromEntries(PEERS.flatMap((name) => versionOf("bench/peers", name))),
+      ...goVersions(),
+    },
   };
+}
+
+/** The Go toolchain, and what its peer is built with; nothing where there is no Go. */
+function goVersions() {
+  const { found, version } = goToolchain();
+  if (!found) return {};
+  const [, module, of] = /require (\S+) v(\S+)/.exec(readFileSync(join(ROOT, "bench/peers/go/go.mod"), "utf8"));
+  return { go: version.replace(/^go version go(\S+).*/, "$1"), [module]: of };
 }
 
 function versionOfEngine({ program, version }) {

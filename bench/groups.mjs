@@ -33,7 +33,7 @@ export const GROUPS = [
     about: "Between two processes, without a server.",
     ours: "http",
     beside: ["undici-post", "raw-tcp"],
-    peers: ["moleculer", "nest-tcp", "axon"],
+    peers: ["moleculer", "nest-tcp", "axon", "go-micro"],
   },
   {
     name: "http-10",
