@@ -4,19 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { createBroker } from "tidings";
+import { QUIET } from "./quiet.mjs";
 import { rowsOf } from "./rows.mjs";
 import { BODY_BYTES, longEnough, trialOf } from "./workload.mjs";
 
 /** Publishes that are under way at once, and records of a group. */
 const IN_FLIGHT = 64;
-
-/** Each message of a queue that is removed at the end would be a warning. */
-const SILENT = {
-  debug: () => {},
-  info: () => {},
-  warn: () => {},
-  error: (_details, message) => console.error(message),
-};
 
 /** Bytes of a record's key, as the broker's have. */
 const KEY_BYTES = 9;
@@ -62,7 +55,7 @@ const RUNS = {
 async function publishing(bodyBytes, count, withMember) {
   const folder = mkdtempSync(join(tmpdir(), "tidings-bench-storage-"));
   const backlogBytes = (count + 1) * (bodyBytes + RECORD_BYTES);
-  const options = { storage: folder, backlogMessages: count + 1, backlogBytes, logger: SILENT };
+  const options = { storage: folder, backlogMessages: count + 1, backlogBytes, logger: QUIET };
   const broker = createBroker("http://127.0.0.1:0", options);
   try {
     await broker.connect();

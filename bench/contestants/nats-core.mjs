@@ -1,10 +1,11 @@
 // Core NATS through Tidings.
 import { createBroker } from "tidings";
 import { CONCURRENCY } from "../contestants.mjs";
+import { QUIET } from "../quiet.mjs";
 import { HEADER } from "./header.mjs";
 
 async function open(url) {
-  const broker = createBroker(url.replace(/^nats:/, "nats+core:"));
+  const broker = createBroker(url.replace(/^nats:/, "nats+core:"), { logger: QUIET });
   await broker.connect();
   return broker;
 }

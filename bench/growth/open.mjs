@@ -1,5 +1,6 @@
 // The broker of a point.
 import { createBroker } from "tidings";
+import { QUIET } from "../quiet.mjs";
 
 /** For a whole mebibyte of body with its header, in bytes. */
 const MESSAGE_BYTES = 2 * 1024 ** 2;
@@ -13,6 +14,7 @@ export async function openBroker(name, url) {
     connectTimeoutMs: PATIENT_MS,
     acceptTimeoutMs: PATIENT_MS,
     maxMessageBytes: MESSAGE_BYTES,
+    logger: QUIET,
   });
   await broker.connect();
   return broker;

@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { RunningProgram } from "../cli/tidings-process.ts";
@@ -7,20 +10,53 @@ const TINY = ["--quick", "--rounds", "1", "--ms", "20", "--latency-messages", "2
 
 const spread = { median: expect.any(Number), min: expect.any(Number), max: expect.any(Number) };
 
+/** A program that says what the bench's progress writes to a terminal, and elsewhere. */
+const STEPS = `
+  import { Steps } from ${JSON.stringify(new URL("../../bench/progress.mjs", import.meta.url).href)};
+  const written = [true, false].map((isTTY) => {
+    const texts = [];
+    const steps = new Steps({ isTTY, columns: 80, write: (text) => texts.push(text) }, [4, 4]);
+    steps.beginPart(4);
+    steps.begin("first");
+    steps.say("a word");
+    steps.endPart();
+    steps.end();
+    return texts;
+  });
+  console.log(JSON.stringify(written));
+`;
+
+/** The curves of a broker in one process, and the first and the last point of each. */
+const CURVES_IN_ONE_PROCESS = {
+  subscriptions: [1, 1_000],
+  "one-topic": [1, 10_000],
+  topics: [1, 10_000],
+  patterns: [1, 1_000],
+  members: [1, 16],
+  backlog: [1, 100_000],
+  size: [100, 1_048_576],
+};
+
 interface Row {
   readonly beside: string;
+  readonly curve?: string;
+  readonly point?: number;
   readonly bodyBytes?: number;
   readonly measure: string;
 }
 
-async function measured(...names: readonly string[]): Promise<{ groups: { name: string; rows: Row[] }[] }> {
-  const program = new RunningProgram(process.execPath, [BENCH, ...TINY, "--json", "--only", names.join()], {});
+async function measured(
+  names: readonly string[],
+  more: readonly string[] = [],
+): Promise<{ groups: { name: string; rows: Row[] }[] }> {
+  const args = [BENCH, ...TINY, "--json", "--only", names.join(), ...more];
+  const program = new RunningProgram(process.execPath, args, {});
   await program.endsWith(0);
   return JSON.parse(program.out);
 }
 
 test("the bench compares the HTTP broker with each reference, on every size and by every measure", async () => {
-  const report = await measured("undici-post", "raw-tcp");
+  const report = await measured(["undici-post", "raw-tcp"]);
   expect(report).toMatchObject({
     environment: { node: process.version },
     options: { rounds: 1, ms: 20, rate: 2_000, latencyMessages: 20 },
@@ -41,13 +77,57 @@ test("the bench compares the HTTP broker with each reference, on every size and 
 }, 120_000);
 
 test("the bench measures storage and start-up, each beside its reference", async () => {
-  const { groups } = await measured("storage", "start");
+  const { groups } = await measured(["storage", "start"]);
   expect(groups.map(({ name }) => name)).toEqual(["storage", "start"]);
   for (const { rows } of groups) {
     expect(rows.length).toBeGreaterThan(0);
     for (const row of rows) expect(row).toMatchObject({ own: spread, other: spread, ratio: spread });
   }
 }, 120_000);
+
+test("the bench measures ten subscribers and a queue of four in processes of their own", async () => {
+  const { groups } = await measured(["http-10", "http-queue-4"]);
+  expect(groups.map(({ name }) => name)).toEqual(["http-10", "http-queue-4"]);
+  for (const { rows } of groups)
+    expect(rows.map(({ bodyBytes, measure }) => `${bodyBytes} ${measure}`)).toEqual(
+      ["throughput", "cpu", "memory", "p50", "p99", "p999"].map((measure) => `1024 ${measure}`),
+    );
+}, 120_000);
+
+test("the bench measures how the cost grows with the work, and draws each curve", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tidings-bench-test-"));
+  try {
+    const page = join(folder, "report.html");
+    const { groups } = await measured(["growth-memory"], ["--html", page]);
+    expect(groups.map(({ name }) => name)).toEqual(["growth"]);
+    const rows = groups[0]?.rows ?? [];
+    for (const row of rows) expect(row).toMatchObject({ own: spread, other: spread, ratio: spread });
+    const pointsOf = (curve: string) => rows.filter((row) => row.curve === curve).map(({ point }) => point);
+    const ends = Object.keys(CURVES_IN_ONE_PROCESS).map((curve) => [
+      curve,
+      [pointsOf(curve)[0], pointsOf(curve).at(-1)],
+    ]);
+    expect(Object.fromEntries(ends)).toEqual(CURVES_IN_ONE_PROCESS);
+    const html = readFileSync(page, "utf8");
+    expect(html.match(/<svg /g)).toHaveLength(Object.keys(CURVES_IN_ONE_PROCESS).length);
+    // It needs nothing else: what it names elsewhere is what SVG is.
+    expect(new Set(html.match(/https?:[^"]*/g))).toEqual(new Set(["http://www.w3.org/2000/svg"]));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, 240_000);
+
+test("the bench shows a bar on a terminal, and a line for each step elsewhere", async () => {
+  const program = new RunningProgram(process.execPath, ["--input-type=module", "--eval", STEPS], {});
+  await program.endsWith(0);
+  const [terminal, elsewhere] = JSON.parse(program.out);
+  expect(terminal).toEqual([
+    expect.stringMatching(/\[-{24}\] 0 % {2}first$/),
+    expect.stringContaining("\r"),
+    "a word\n",
+  ]);
+  expect(elsewhere).toEqual(["first\n", "a word\n"]);
+});
 
 test("the bench says what is wrong with its flags", async () => {
   const program = new RunningProgram(process.execPath, [BENCH, "--rounds", "0"], {});
