@@ -2,7 +2,7 @@
 // measure stand together.
 import { isWin, MEASURES } from "./rows.mjs";
 import { at, line, logarithmic, svg, text } from "./svg.mjs";
-import { ratioText } from "./tables.mjs";
+import { ratioText, sizeText } from "./tables.mjs";
 
 const WIDTH = 860;
 const LABEL_WIDTH = 330;
@@ -83,5 +83,5 @@ function bar(row, top, x) {
 }
 
 function labelOf({ contestant, beside, bodyBytes }) {
-  return `${contestant} / ${beside}${bodyBytes === undefined ? "" : `, ${bodyBytes} B`}`;
+  return `${contestant} / ${beside}${bodyBytes === undefined ? "" : `, ${sizeText(bodyBytes)}`}`;
 }

@@ -1,6 +1,8 @@
 // Rows as tables: as text for a terminal, in Markdown, and in HTML.
 import { MEASURES } from "./rows.mjs";
 
+const KIBIBYTE = 1024;
+
 /** What has figures of its own in a table; of the rest only ratios. */
 const WITH_FIGURES = ["throughput", "time"];
 
@@ -13,6 +15,11 @@ export function ratioText({ median, min, max }) {
 export function number(value) {
   if (value >= 100) return String(Math.round(value));
   return value >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
+}
+
+/** `100 B`, `64 KiB`. */
+export function sizeText(bytes) {
+  return bytes % KIBIBYTE === 0 ? `${bytes / KIBIBYTE} KiB` : `${bytes} B`;
 }
 
 /** The cells of a group's rows: the head first, then a line for each contestant, neighbour and size. */
@@ -34,7 +41,7 @@ export function cellsOf(rows) {
     return [
       contestant,
       beside,
-      ...(sized ? [`${bodyBytes} B`] : []),
+      ...(sized ? [sizeText(bodyBytes)] : []),
       ...figures.flatMap((measure) => [of(measure)?.own, of(measure)?.other].map((one) => figure(one))),
       ...measures.map((measure) => (of(measure) === undefined ? "" : ratioText(of(measure).ratio))),
     ];
@@ -61,10 +68,10 @@ export function markdownTable([head, ...body]) {
   return [line(head), `|${head.map(() => "---").join("|")}|`, ...body.map(line)].join("\n");
 }
 
-/** A table in HTML. */
-export function htmlTable([head, ...body]) {
+/** A table in HTML, of a class. */
+export function htmlTable([head, ...body], kind) {
   const line = (cells, tag) => `<tr>${cells.map((cell) => `<${tag}>${escapeMarkup(cell)}</${tag}>`).join("")}</tr>`;
-  return `<table>\n<thead>${line(head, "th")}</thead>\n<tbody>\n${body.map((row) => line(row, "td")).join("\n")}\n</tbody>\n</table>`;
+  return `<table class="${kind}">\n<thead>${line(head, "th")}</thead>\n<tbody>\n${body.map((row) => line(row, "td")).join("\n")}\n</tbody>\n</table>`;
 }
 
 /** Text that stands in HTML or SVG as it is. */

@@ -110,10 +110,19 @@ export function pointsOf(curve, broker) {
   return points.filter((count) => count <= (most[broker] ?? Number.POSITIVE_INFINITY));
 }
 
-/** The work of a point, complete, with the messages that are under way at once with small bodies. */
+/**
+ * The work of a point, complete, with the messages that are under way at once with small bodies. Its topics are its own: on an
+ * engine the points of a curve are beside each other.
+ */
 export function workOf(curve, point) {
-  const work = { processes: 1, deliveries: 1, bodyBytes: USUAL_BYTES, waiting: 0, ...CURVES[curve].work(point) };
-  return { ...work, inFlight: Math.min(MOST_MESSAGES, Math.ceil(MOST_DELIVERIES / work.deliveries)) };
+  const given = { processes: 1, deliveries: 1, bodyBytes: USUAL_BYTES, waiting: 0, ...CURVES[curve].work(point) };
+  const own = (topic) => `${curve}-${point}.${topic}`;
+  return {
+    ...given,
+    subscriptions: given.subscriptions.map(([pattern, options]) => [own(pattern), options]),
+    topic: (n) => own(given.topic(n)),
+    inFlight: Math.min(MOST_MESSAGES, Math.ceil(MOST_DELIVERIES / given.deliveries)),
+  };
 }
 
 function repeated(count, of) {
