@@ -2,6 +2,7 @@
 import { MEASURES } from "./rows.mjs";
 
 const KIBIBYTE = 1024;
+const MEBIBYTE = KIBIBYTE ** 2;
 
 /** What has figures of its own in a table; of the rest only ratios. */
 const WITH_FIGURES = ["throughput", "time"];
@@ -17,8 +18,9 @@ export function number(value) {
   return value >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
 }
 
-/** `100 B`, `64 KiB`. */
+/** `100 B`, `64 KiB`, `1 MiB`. */
 export function sizeText(bytes) {
+  if (bytes % MEBIBYTE === 0) return `${bytes / MEBIBYTE} MiB`;
   return bytes % KIBIBYTE === 0 ? `${bytes / KIBIBYTE} KiB` : `${bytes} B`;
 }
 

@@ -1,9 +1,9 @@
 // A curve as SVG: how many times the first point's processor time a delivered message costs, by broker.
 import { at, line, logarithmic, svg, text } from "../svg.mjs";
-import { number } from "../tables.mjs";
+import { number, sizeText } from "../tables.mjs";
 import { CURVES } from "./curves.mjs";
 
-const [WIDTH, HEIGHT] = [560, 300];
+const [WIDTH, HEIGHT] = [620, 300];
 const [LEFT, RIGHT, TOP, BOTTOM] = [56, 430, 44, 252];
 const LABEL_GAP = 14;
 const TICKS = [0.001, 0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100, 1_000, 10_000];
@@ -23,11 +23,11 @@ export function growthChart(curve, rows) {
       line(LEFT, y(tick), RIGHT, y(tick), tick === 1 ? "axis" : "grid"),
       text(LEFT - 6, y(tick) + 4, plain(tick), 'text-anchor="end" font-size="11"'),
     ]),
-    ...points.map((point) => text(x(point), BOTTOM + 18, short(point), 'text-anchor="middle" font-size="11"')),
+    ...points.map((point) => text(x(point), BOTTOM + 18, short(point, counts), 'text-anchor="middle" font-size="11"')),
     text((LEFT + RIGHT) / 2, BOTTOM + 38, `${counts}; upwards: processor time per delivery / first point`, MIDDLE),
     ...(goal === undefined ? [] : goalLine(goal, y)),
     ...brokers.flatMap((broker) => lineOf(rows, broker, x, y)),
-    ...labels(rows, brokers, points, y),
+    ...labels(rows, brokers, points, counts, y),
   ]);
 }
 
@@ -51,7 +51,7 @@ function ticksOf(low, high, y) {
 function goalLine(goal, y) {
   return [
     line(LEFT, y(goal), RIGHT, y(goal), "goal", 'stroke-dasharray="5 4"'),
-    text(LEFT + 6, y(goal) - 4, `goal: ${goal}`, 'font-size="11" class="loss"'),
+    text(LEFT + 6, y(goal) - 4, `goal for http: ${goal}`, 'font-size="11" class="loss"'),
   ];
 }
 
@@ -69,10 +69,10 @@ function lineOf(rows, broker, x, y) {
 }
 
 /** The brokers' names with their last ratios, beside the ends of their lines, but never on top of each other. */
-function labels(rows, brokers, points, y) {
+function labels(rows, brokers, points, counts, y) {
   const ends = brokers.map((broker) => {
     const { point, ratio } = rows.findLast((row) => row.broker === broker);
-    const where = point === points.at(-1) ? "" : ` at ${short(point)}`;
+    const where = point === points.at(-1) ? "" : ` at ${short(point, counts)}`;
     return { broker, y: y(ratio.median) + 4, label: `${broker} ${number(ratio.median)}${where}` };
   });
   ends.sort((one, other) => one.y - other.y);
@@ -89,6 +89,7 @@ function plain(value) {
 }
 
 /** A point's number, short enough to stand under its place. */
-function short(value) {
+function short(value, counts) {
+  if (counts === "bytes") return sizeText(value);
   return value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 });
 }

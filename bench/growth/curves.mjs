@@ -84,9 +84,9 @@ export const CURVES = {
     }),
   },
   backlog: {
-    title: "Messages that wait for a member, which then comes and handles them",
+    title: "Messages that wait for a member",
     about:
-      "The member's coming and going are part of it: with one message that waits they are nearly all that it costs, so that the first point is the dearest.",
+      "It comes when all are there, and handles them. Its coming and going are part of it: with one message that waits they are nearly all that it costs, so that the first point is the dearest.",
     counts: "messages",
     points: [1, 100, 1_000, 10_000, 100_000],
     most: { jetstream: 10_000, rabbitmq: 10_000 },
