@@ -26,32 +26,34 @@ export class Receivers {
     return Promise.all(this.#children.map((child) => child.ask(type, argument)));
   }
 
-  /** Starts counting anew, and measuring where that is asked for. */
-  begin(measures) {
-    return this.ask("begin", measures);
-  }
-
-  /** Resolves with how many messages have come to everybody that they are for. */
-  async handled() {
-    const counts = await this.ask("handled");
-    return this.#shared ? counts.reduce((sum, count) => sum + count, 0) : Math.min(...counts);
-  }
-
-  /** Resolves with how long each delivery was on its way, in milliseconds. */
-  async latencies() {
-    return (await this.ask("latencies")).flat();
-  }
-
-  /** Resolves with the usage of all of them and of this process together. */
-  async usage() {
-    const all = [usage(), ...(await this.ask("usage"))];
+  /** What everybody is asked who receives. */
+  questions() {
     return {
-      cpuMicros: all.reduce((sum, { cpuMicros }) => sum + cpuMicros, 0),
-      peakBytes: all.reduce((sum, { peakBytes }) => sum + peakBytes, 0),
+      /** Starts counting anew, and measuring where that is asked for. */
+      begin: (measures) => this.ask("begin", measures),
+      handled: () => this.#handled(),
+      /** How long each delivery was on its way, in milliseconds. */
+      latencies: async () => (await this.ask("latencies")).flat(),
+      usage: () => this.#usage(),
     };
   }
 
   async stop() {
     await Promise.all(this.#children.map((child) => child.stop()));
+  }
+
+  /** Resolves with how many messages have come to everybody that they are for. */
+  async #handled() {
+    const counts = await this.ask("handled");
+    return this.#shared ? counts.reduce((sum, count) => sum + count, 0) : Math.min(...counts);
+  }
+
+  /** Resolves with the usage of all of them and of this process together. */
+  async #usage() {
+    const all = [usage(), ...(await this.ask("usage"))];
+    return {
+      cpuMicros: all.reduce((sum, { cpuMicros }) => sum + cpuMicros, 0),
+      peakBytes: all.reduce((sum, { peakBytes }) => sum + peakBytes, 0),
+    };
   }
 }

@@ -65,7 +65,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; margin: 1rem 0; }
 th, td { border: 1px solid var(--faint); padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }
-.figures { white-space: nowrap; }
+.figures td { white-space: nowrap; }
+.figures td:last-child { white-space: normal; }
+.words td:first-child { white-space: nowrap; }
 p { max-width: 70rem; }
 svg { max-width: 100%; height: auto; }
 `;

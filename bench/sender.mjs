@@ -15,7 +15,7 @@ try {
   if (receive !== undefined) receivers = new Receivers(count, shared, "receiver.mjs", name, ...engineUrl);
   const told = await receivers?.ready();
   const opened = await openSender(count === 1 ? told?.[0] : told, ...engineUrl);
-  const contestant = { ...(receivers === undefined ? alone() : through(receivers)), ...opened, inFlight };
+  const contestant = { ...(receivers?.questions() ?? alone()), ...opened, inFlight };
   serve({
     throughput: ({ bodyBytes, ms }) => (opened.throughput ?? throughput.bind(undefined, contestant))(bodyBytes, ms),
     latency: ({ bodyBytes, messages, rate }) =>
@@ -30,13 +30,4 @@ try {
 /** Who measures in this process. */
 function alone() {
   return { usage: async () => usage() };
-}
-
-function through(processes) {
-  return {
-    begin: (measures) => processes.begin(measures),
-    handled: () => processes.handled(),
-    latencies: () => processes.latencies(),
-    usage: () => processes.usage(),
-  };
 }
