@@ -11,9 +11,10 @@ const TICK_GAP = 16;
 
 /** The chart of a curve from its rows of processor time. */
 export function growthChart(curve, rows) {
-  const { title, counts, goal } = CURVES[curve];
+  const { title, counts } = CURVES[curve];
   const points = [...new Set(rows.map(({ point }) => point))].sort((one, other) => one - other);
   const brokers = [...new Set(rows.map(({ broker }) => broker))];
+  const goal = brokers.includes("http") ? CURVES[curve].goal : undefined;
   const x = logarithmic(points[0], points.at(-1), LEFT + 8, RIGHT);
   const [low, high] = boundsOf(rows, goal);
   const y = logarithmic(low, high, BOTTOM, TOP);
