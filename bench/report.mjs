@@ -61,12 +61,12 @@ export function htmlReport(report) {
 const STYLE = `
 :root { color-scheme: light dark; --ink: #24292f; --paper: #fff; --faint: #d0d7de; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --faint: #30363d; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 88rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 92rem; margin: 2rem auto; padding: 0 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; margin: 1rem 0; }
 th, td { border: 1px solid var(--faint); padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }
 .figures td { white-space: nowrap; }
-.figures td:last-child { white-space: normal; }
+.figures td:last-child { white-space: normal; min-width: 9rem; }
 .words td:first-child { white-space: nowrap; }
 p { max-width: 70rem; }
 svg { max-width: 100%; height: auto; }
