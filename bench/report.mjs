@@ -1,6 +1,6 @@
 // What the bench found: as text, as Markdown and as a page that needs nothing else.
 import { howMeasured, skippedLines, whereMeasured } from "./notes.mjs";
-import { sectionsOf } from "./sections.mjs";
+import { sectionsOf, tablesToKeep } from "./sections.mjs";
 import { escapeMarkup, htmlTable, markdownTable, textTable } from "./tables.mjs";
 
 /** The report for a terminal. */
@@ -16,11 +16,11 @@ export function textReport(report) {
 
 /** The report as the generated part of a document; `charts` says where the file of a chart is. */
 export function markdownReport(report, charts) {
-  const sections = sectionsOf(report).flatMap(({ level, title, about, chart, tables }) => [
+  const sections = sectionsOf(report).flatMap(({ level, title, about, chart, ...section }) => [
     `${"#".repeat(level)} ${title}`,
     ...about,
     ...(chart === undefined ? [] : [`![${chart.alternative}](${charts(chart.name)})`]),
-    ...tables.map(markdownTable),
+    ...tablesToKeep(section).map(markdownTable),
   ]);
   const skipped = skippedLines(report);
   return [
@@ -33,11 +33,13 @@ export function markdownReport(report, charts) {
 /** The report as one HTML page, with its charts in it. */
 export function htmlReport(report) {
   const paragraphs = (lines) => lines.map((line) => `<p>${escapeMarkup(line)}</p>`);
-  const sections = sectionsOf(report).flatMap(({ level, title, about, chart, tables }) => [
+  const sections = sectionsOf(report).flatMap(({ level, title, about, chart, ...section }) => [
     `<h${level}>${escapeMarkup(title)}</h${level}>`,
     ...paragraphs(about),
     ...(chart === undefined ? [] : [chart.svg]),
-    ...tables.map((cells, index) => `<div class="wide">${htmlTable(cells, index === 0 ? "figures" : "words")}</div>`),
+    ...tablesToKeep(section).map(
+      (cells, index) => `<div class="wide">${htmlTable(cells, index === 0 ? "figures" : "words")}</div>`,
+    ),
   ]);
   return [
     "<!doctype html>",

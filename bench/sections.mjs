@@ -10,8 +10,8 @@ import { cellsOf } from "./tables.mjs";
 const CHARTED = ["throughput", "time", "cpu", "memory"];
 
 /**
- * The sections of a report, in order. `level` of the heading; `chart`: `{ name, alternative, svg }`; `tables`: cells, the head
- * first.
+ * The sections of a report, in order. `level` of the heading; `chart`: `{ name, alternative, svg }`; `command`: what repeats each
+ * row of the first table, where it is not said otherwise; `tables`: cells, the head first.
  */
 export function sectionsOf({ groups }) {
   return groups.flatMap((group) => (group.name === "growth" ? growthSections(group) : [groupSection(group)]));
@@ -25,7 +25,8 @@ function groupSection({ name, title, about, rows }) {
     title,
     about: about === undefined ? [] : [about],
     chart: { name, alternative: `${title}: ratios as bars`, svg: chart(title, charted) },
-    tables: [withCommand(cellsOf(rows), name), ...(promises.length === 1 ? [] : [promises])],
+    command: commandOf(name),
+    tables: [cellsOf(rows), ...(promises.length === 1 ? [] : [promises])],
   };
 }
 
@@ -47,7 +48,9 @@ function growthSections({ title, about, rows }) {
   return [{ level: 2, title, about: [about, `Again with: ${commandOf("growth")}.`], tables: [] }, ...curves];
 }
 
-/** A last column with what repeats each row. */
-function withCommand([head, ...body], name) {
-  return [[...head, "again with"], ...body.map((row) => [...row, commandOf(name)])];
+/** The tables of a section, for who reads them elsewhere: the first with a last column that says what repeats a row. */
+export function tablesToKeep({ command, tables: [first, ...others] }) {
+  if (command === undefined || first === undefined) return first === undefined ? [] : [first, ...others];
+  const [head, ...body] = first;
+  return [[[...head, "again with"], ...body.map((row) => [...row, command])], ...others];
 }
