@@ -23,7 +23,7 @@ describe("createBroker", () => {
   test.each(["nats://me:pass@127.0.0.1:1", "nats+core://me:pass@127.0.0.1:1", "amqp://me:pass@127.0.0.1:1"])(
     "%s is tried until connectTimeoutMs, and shows no password",
     async (url) => {
-      const error = await createBroker(url, { connectTimeoutMs: 2_000 })
+      const error = await createBroker(url, { connectTimeoutMs: 4_000 })
         .connect()
         .catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: "ERR_CONNECT_FAILED", message: expect.stringContaining("127.0.0.1:1") });

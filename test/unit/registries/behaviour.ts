@@ -140,9 +140,9 @@ export function registryBehaviour(name: string, open: () => Promise<Registry>): 
     test("registering again prolongs a record", async () => {
       const registry = await open();
       const heard = await collect(registry);
-      await registry.register(service("orders", ["a"]), { ttlMs: 100 });
+      await registry.register(service("orders", ["a"]), { ttlMs: 500 });
       await registry.register(service("orders", ["a"]), { ttlMs: 60_000 });
-      await registry.register(service("orders", ["b"]), { ttlMs: 150 });
+      await registry.register(service("orders", ["b"]), { ttlMs: 800 });
       await eventually(() => expect(heard).toContain("delete orders@1 b"));
       expect(await ids(registry, "orders")).toEqual(["a"]);
     });
