@@ -112,7 +112,11 @@ export class Subscriptions {
         },
       });
     } catch (error) {
-      throw wrapError(error, "ERR_DRIVER", `Subscribing to ${pattern} failed`, { driver: driver.name, topic: pattern });
+      const context = { driver: driver.name, topic: pattern };
+      const wrapped = wrapError(error, "ERR_DRIVER", `Subscribing to ${pattern} failed`, context);
+      // A connection that is being closed fails in ways of its own.
+      const isBroken = wrapped.code === "ERR_DRIVER" || wrapped.code === "ERR_CONNECTION_LOST";
+      throw isBroken && this.#isEnding(driver) ? disconnected(driver, pattern, wrapped) : wrapped;
     }
   }
 
@@ -168,7 +172,7 @@ export class Subscriptions {
   }
 }
 
-function disconnected(driver: Driver, pattern: string): BrokerError {
+function disconnected(driver: Driver, pattern: string, cause?: BrokerError): BrokerError {
   const message = `The broker was disconnected while it subscribed to ${pattern}.`;
-  return new BrokerError("ERR_NOT_CONNECTED", message, { driver: driver.name, topic: pattern });
+  return new BrokerError("ERR_NOT_CONNECTED", message, { driver: driver.name, topic: pattern, cause });
 }

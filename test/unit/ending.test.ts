@@ -87,6 +87,21 @@ describe("while a broker disconnects", () => {
     expect(driver.requests).toHaveLength(driver.closes);
   });
 
+  test("a subscribe that the closing connection breaks says that the broker was disconnected", async () => {
+    const { broker, driver } = await connected();
+    const subscribing = deferred<never>();
+    driver.onSubscribe = () => subscribing.promise;
+    const subscribed = expect(broker.subscribe("t", () => {})).rejects.toMatchObject({
+      code: "ERR_NOT_CONNECTED",
+      cause: { code: "ERR_DRIVER", cause: { message: "channel closed" } },
+    });
+    await turn();
+    const disconnecting = broker.disconnect();
+    await turn();
+    subscribing.reject(new Error("channel closed"));
+    await Promise.all([subscribed, disconnecting]);
+  });
+
   test("connecting is not a success when it was called off while the driver loaded", async () => {
     const loading = deferred<ScriptedDriver>();
     const broker = new Broker({ source: { name: "slow", load: () => loading.promise }, codec: json });

@@ -24,6 +24,8 @@ export class ScriptedDriver implements Driver<string> {
   readonly published: Publication[] = [];
   onPublish: (publication: Publication) => void = (publication) => publication.confirm("stored");
   readonly requests: SubscribeRequest[] = [];
+  /** Called by `subscribe`; throws to fail it. */
+  onSubscribe: () => Promise<void> | void = () => {};
   stops = 0;
   closes = 0;
 
@@ -46,6 +48,7 @@ export class ScriptedDriver implements Driver<string> {
 
   async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {
     this.requests.push(request);
+    await this.onSubscribe();
     return {
       stop: async () => {
         this.stops += 1;
