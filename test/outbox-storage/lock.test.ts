@@ -1,11 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { mkdir } from "node:fs/promises";
+import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BrokerError } from "../../src/errors.ts";
 import { systemClock } from "../../src/internal/clock.ts";
 import { loadLevel } from "../../src/outbox/storage/level.ts";
 import { lockWithin, tryLock } from "../../src/outbox/storage/lock.ts";
+import { memory } from "../../src/registries/memory.ts";
+import { until } from "../../src/testing/conformance/until.ts";
+import { openBroker } from "../http/support/brokers.ts";
 import { storageFolder } from "./support.ts";
 
 const OTHER_PROCESS = `
@@ -58,3 +61,24 @@ test("without the package, storage is ERR_MISSING_DEPENDENCY with the command th
   });
   await expect(loadLevel(() => Promise.reject(new TypeError("broken")))).rejects.toBeInstanceOf(TypeError);
 });
+
+test("a broker starts on a folder whose parts somebody goes through, and takes over what was left there later", async () => {
+  const folder = await storageFolder();
+  const registry = memory();
+  const first = await openBroker(registry, { storage: folder }, { drainTimeoutMs: 100 });
+  await first.broker.createQueue("t", "q");
+  await first.broker.publish("t", { body: "left" });
+  await first.broker.disconnect();
+  const lock = await tryLock(await loadLevel(), join(await realpath(folder), "lock"));
+  expect(lock).toBeDefined();
+  const second = await openBroker(registry, { storage: folder }, { drainTimeoutMs: 100 });
+  const heard: string[] = [];
+  await second.broker.subscribe("t", (delivery) => void heard.push(delivery.text()), { queue: "q" });
+  await second.broker.publish("t", { body: "new" });
+  await until(() => heard.length === 1, { what: "the new message arrived" });
+  expect(heard).toEqual(["new"]);
+  await lock?.release();
+  await until(() => heard.length === 2, { what: "what was left arrived", deadlineMs: 30_000 });
+  expect(heard).toEqual(["new", "left"]);
+  expect([...first.errors, ...second.errors]).toEqual([]);
+}, 60_000);

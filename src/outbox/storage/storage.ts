@@ -10,8 +10,11 @@ import { lockWithin } from "./lock.ts";
 import { openPart, type Part } from "./part.ts";
 import { encodeJson, KIND, nameKey } from "./record.ts";
 
-/** How long others may take to go through the parts, in milliseconds. */
-const LOCK_WITHIN_MS = 30_000;
+/**
+ * How long a start waits for others to go through the parts, in milliseconds. Then it makes a part of its own: on a folder of
+ * many processes somebody always does, who takes over what was left there.
+ */
+const LOCK_WITHIN_MS = 2_000;
 
 /** The same when a part without content is removed at the end: it may stay as well. */
 const LEAVE_WITHIN_MS = 500;
@@ -74,14 +77,11 @@ export async function openStorage(parts: StorageParts): Promise<Storage> {
 /** An open part that nothing speaks against. */
 type SoundPart = Part & { readonly database: LevelDatabase };
 
-/** The first part that nobody has and nothing speaks against. */
+/** The first part that nobody has and nothing speaks against; none while others keep going through them. */
 async function takeLeft(parts: StorageParts, store: LevelStore, folder: StorageFolder): Promise<SoundPart | undefined> {
   if (await folder.isEmpty()) return undefined;
   const lock = await lockWithin(store, folder.lock, parts.clock, LOCK_WITHIN_MS);
-  if (lock === undefined) {
-    const message = `Another process has gone through the storage folder ${folder.path} for ${LOCK_WITHIN_MS} ms.`;
-    throw new BrokerError("ERR_STORAGE", message, { retryable: true });
-  }
+  if (lock === undefined) return undefined;
   try {
     await folder.tidy();
     for (const name of await folder.parts()) {

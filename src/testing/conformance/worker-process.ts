@@ -68,9 +68,10 @@ export class WorkerProcess {
     this.#child.kill(signal);
   }
 
-  /** How it ended and what it wrote to standard error. */
+  /** How it ended, what it reported last and what it wrote to standard error. */
   describe(): string {
     const state = this.exit === undefined ? "running" : `exit ${this.exit.code ?? this.exit.signal}`;
-    return `${state}${this.#errors === "" ? "" : `, standard error: ${this.#errors.trim()}`}`;
+    const last = this.reports.at(-1)?.type ?? "nothing";
+    return `${state}, reported ${last} last${this.#errors === "" ? "" : `, standard error: ${this.#errors.trim()}`}`;
   }
 }
