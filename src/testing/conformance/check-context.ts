@@ -31,10 +31,6 @@ export class CheckContext {
     this.profile = profile;
   }
 
-  get #patience(): Pick<BrokerOptions, "connectTimeoutMs"> {
-    return { connectTimeoutMs: this.profile.deadlineMs };
-  }
-
   /** What the driver declares. */
   get capabilities(): Capabilities {
     return this.harness.capabilities;
@@ -58,9 +54,9 @@ export class CheckContext {
     return `${word}-${this.#run}-${this.#names}`;
   }
 
-  /** A connected broker. Connecting is a condition like any other: on a busy machine it may take the profile's deadline. */
+  /** A connected broker. */
   async open(options: BrokerOptions = {}): Promise<Broker> {
-    return this.#keep(await this.harness.open(this.#with({ ...this.#patience, ...options })));
+    return this.#keep(await this.harness.open(this.#with(options)));
   }
 
   /** A broker that is not connected yet. */
@@ -82,7 +78,7 @@ export class CheckContext {
 
   /** A process that plays a role; killed at the end of the check. */
   spawn(role: WorkerRole, args: WorkerArguments): WorkerProcess {
-    const child = this.harness.spawn?.(role, { ...args, broker: { ...this.#patience, ...args.broker } });
+    const child = this.harness.spawn?.(role, args);
     assert.ok(child !== undefined, "the harness has no spawn");
     const worker = new WorkerProcess(child);
     this.defer(async () => {
