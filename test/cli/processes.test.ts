@@ -142,6 +142,17 @@ describe("tidings", () => {
     );
   });
 
+  test("services --secure true warns of each peer that cannot be asked, and has status 0", async () => {
+    const sub = start(["sub", "orders.created", "--secure", "true"]);
+    await sub.says("subscribed");
+    const services = start(["services", "--secure", "true"]);
+    await services.endsWith(0);
+    expect(services.err).toMatch(
+      /^warning: ERR_AUTHENTICATION: The peer at \S+ is not trusted: .*only encrypted connections/,
+    );
+    expect(services.err.match(/warning:/g)).toHaveLength(1);
+  });
+
   test("services shows a subscription that go-micro peers find in the registry once", async () => {
     const sub = start(["sub", "orders.created", "--wire", "go-micro"]);
     await sub.says("subscribed");

@@ -33,7 +33,10 @@ export function addServices(program: Command, terminal: Terminal): void {
 async function showServices(flags: ServicesFlags, terminal: Terminal): Promise<void> {
   const { brokerOptions } = resolveBrokerSettings(flags, terminal.env);
   const registry = await registryByName(brokerOptions.registry ?? "local", brokerOptions.registryAddress);
-  const survey = surveyPeers(registry, { ...brokerOptions, onRefused: terminalOnError(terminal) });
+  // Not `secure`: whoever only asks is in no registry, and its certificate would be pinned nowhere.
+  const { secret, tls } = brokerOptions;
+  const protection = { ...(secret === undefined ? {} : { secret }), ...(tls === undefined ? {} : { tls }) };
+  const survey = surveyPeers(registry, { ...protection, onRefused: terminalOnError(terminal) });
   const [named, told] = await Promise.all([registry.listServices(), survey]);
   const services = [...named, ...unnamed(told, named)].sort(byName);
   const output = new LineWriter(terminal.stdout);
