@@ -176,14 +176,7 @@ export class Broker<Native = unknown> implements AsyncDisposable {
   publish(topic: string, message: MessageInput = {}, options: PublishOptions = NO_OPTIONS): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const outgoing = this.#outgoing(topic, message, options, resolve, reject);
-      const { signal } = options;
-      if (signal !== undefined) {
-        signal.throwIfAborted();
-        const abort = () => outgoing.abandon(signal.reason);
-        signal.addEventListener("abort", abort, { once: true });
-        const forget = () => signal.removeEventListener("abort", abort);
-        outgoing.whenAnswered(forget);
-      }
+      if (options.signal !== undefined) abandonWith(options.signal, outgoing);
       this.#connection.outbound.send(outgoing);
     });
   }
@@ -344,6 +337,14 @@ export class Broker<Native = unknown> implements AsyncDisposable {
       );
     return driver;
   }
+}
+
+/** An abort of the signal ends the publisher's wait. */
+function abandonWith(signal: AbortSignal, outgoing: Outgoing): void {
+  signal.throwIfAborted();
+  const abort = () => outgoing.abandon(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  outgoing.whenAnswered(() => signal.removeEventListener("abort", abort));
 }
 
 /** A dead letter that its own subscription reads would fail there again, for ever. */

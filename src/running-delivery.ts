@@ -1,8 +1,8 @@
 import type { Delivery } from "./delivery.ts";
 import type { DriverDelivery } from "./driver.ts";
 import { BrokerError } from "./errors.ts";
-import type { Timed } from "./internal/deadline-list.ts";
-import type { Linked } from "./internal/linked-list.ts";
+import type { Bagged } from "./internal/bag.ts";
+import { shortLivedCopy } from "./internal/short-lived-copies.ts";
 import type { Message } from "./message.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -24,7 +24,7 @@ const DONE: Promise<void> = Promise.resolve();
 const ACK_DECISION: Decision = { kind: "ack" };
 
 /** A delivery from the moment the driver hands it over: waiting, running, settled or stale. */
-export class RunningDelivery implements Delivery, Timed, Linked<RunningDelivery> {
+export class RunningDelivery implements Delivery, Bagged {
   readonly source: DriverDelivery;
   readonly attempt: number;
   /** When the message failed first, as far as is known. */
@@ -37,11 +37,9 @@ export class RunningDelivery implements Delivery, Timed, Linked<RunningDelivery>
   state: "open" | "settled" | "stale" = "open";
   /** Whether the key of this message stays busy: it runs again in this process. */
   retriesHere = false;
+  /** Until when it may run, in milliseconds since the epoch. */
   deadlineAt = 0;
-  previousTimed: Timed | undefined;
-  nextTimed: Timed | undefined;
-  previousLinked: RunningDelivery | undefined;
-  nextLinked: RunningDelivery | undefined;
+  place = -1;
   readonly #owner: DeliveryOwner;
   #message: Message | undefined;
   #abort: AbortController | undefined;
@@ -68,7 +66,7 @@ export class RunningDelivery implements Delivery, Timed, Linked<RunningDelivery>
 
   get message(): Message {
     // Other subscriptions of this process may share the bytes, so that each reader gets its own.
-    this.#message ??= { header: this.source.header, body: Buffer.from(this.source.body) };
+    this.#message ??= { header: this.source.header, body: shortLivedCopy(this.source.body) };
     return this.#message;
   }
 

@@ -7,12 +7,11 @@ import { ACK, type Dead, type DriverDelivery, type DriverSubscription, type Outc
 import { BrokerError, describeError, isFinal, wrapError } from "./errors.ts";
 import { Agenda, type Appointment } from "./internal/agenda.ts";
 import type { Clock } from "./internal/clock.ts";
-import { DeadlineList } from "./internal/deadline-list.ts";
 import { type Deferred, deferred } from "./internal/deferred.ts";
 import { Deque } from "./internal/deque.ts";
-import { LinkedList } from "./internal/linked-list.ts";
 import { before } from "./internal/wait.ts";
 import { KeyOrder } from "./key-order.ts";
+import { RunningDeliveries } from "./running-deliveries.ts";
 import { type Decision, type DeliveryOwner, RunningDelivery } from "./running-delivery.ts";
 import { deadLetterTopic, isDeadLetterTopic } from "./topics.ts";
 
@@ -40,13 +39,12 @@ export class Subscription implements DeliveryOwner {
   /** `undefined` for a pulled subscription: deliveries wait for `pull`. */
   readonly #handler: Handler | undefined;
   readonly #ready = new Deque<RunningDelivery>();
-  readonly #running = new LinkedList<RunningDelivery>();
+  readonly #running: RunningDeliveries;
   readonly #pullers = new Deque<Deferred<RunningDelivery | undefined>>();
   /** Only with `orderBy`. */
   readonly #keys = new KeyOrder<RunningDelivery>();
   /** Messages that wait here for their next attempt; only with `orderBy`. */
   readonly #waiting = new Map<RunningDelivery, Appointment>();
-  readonly #deadlines: DeadlineList<RunningDelivery>;
   readonly #agenda: Agenda;
   readonly #deadLetters: DeadLetterWriter;
   #settling = 0;
@@ -70,7 +68,7 @@ export class Subscription implements DeliveryOwner {
     this.#agenda = new Agenda(host.clock);
     const origin = { pattern, queue: options.queue, subscriptionId: options.queue === undefined ? id : undefined };
     this.#deadLetters = new DeadLetterWriter(host, origin, options.maxAttempts, options.maxBackoffMs);
-    this.#deadlines = new DeadlineList(host.clock, (delivery) => this.#timedOut(delivery));
+    this.#running = new RunningDeliveries(host.clock, (delivery) => this.#timedOut(delivery));
   }
 
   /** Takes a message from the driver. */
@@ -122,7 +120,7 @@ export class Subscription implements DeliveryOwner {
     this.#idle = deferred();
     this.#checkIdle();
     if (!(await before(clock, deadlineAt, this.#idle.promise))) this.#cutOff();
-    this.#deadlines.clear();
+    this.#running.stop();
     if (await before(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS), driver.close(disconnecting))) return;
     throw new BrokerError("ERR_DRIVER", `The subscription to ${this.pattern} did not close in time.`, {
       topic: this.pattern,
@@ -130,7 +128,6 @@ export class Subscription implements DeliveryOwner {
   }
 
   decide(delivery: RunningDelivery, decision: Decision): Promise<void> | undefined {
-    this.#deadlines.remove(delivery);
     let result: Promise<void> | undefined;
     if (decision.kind === "ack") result = this.#settle(delivery, ACK);
     else if (decision.kind === "nack") result = this.#again(delivery, decision.reason, decision.delayMs);
@@ -140,8 +137,7 @@ export class Subscription implements DeliveryOwner {
   }
 
   extend(delivery: RunningDelivery, ms: number): void {
-    this.#deadlines.remove(delivery);
-    this.#deadlines.add(delivery, this.#host.clock.now() + ms);
+    this.#running.limit(delivery, this.#host.clock.now() + ms);
     delivery.source.extend?.(ms, delivery.attempt);
   }
 
@@ -159,8 +155,7 @@ export class Subscription implements DeliveryOwner {
 
   #start(delivery: RunningDelivery): void {
     delivery.running = true;
-    this.#running.add(delivery);
-    this.#deadlines.add(delivery, this.#host.clock.now() + this.options.ackTimeoutMs);
+    this.#running.add(delivery, this.#host.clock.now() + this.options.ackTimeoutMs);
     if (channels.deliver.hasSubscribers) channels.deliver.publish(this.#event(delivery));
     if (this.#handler === undefined) {
       delivery.handlerEnded = true;
@@ -366,7 +361,9 @@ export class Subscription implements DeliveryOwner {
 
   /** The drain deadline has passed: what still runs is aborted and given back, with no attempt counted. */
   #cutOff(): void {
-    for (let delivery = this.#running.first; delivery !== undefined; delivery = this.#running.first) {
+    for (const delivery of this.#running.all()) {
+      // What an abort does may end another one.
+      if (!delivery.running) continue;
       delivery.running = false;
       this.#running.delete(delivery);
       const open = delivery.state === "open";

@@ -10,7 +10,7 @@ interface Page<T> {
 /**
  * Items by numbers that grow: what comes has the next number, and most items leave in about the order in which they came. They
  * are in pages of so many numbers, so that adding and removing allocate nothing, and one that stays for long holds no more than
- * its page. (A `Map` through which items pass all the time holds what has left it, as `LinkedList` says of a `Set`.)
+ * its page. (A `Map` through which items pass all the time holds what has left it, as `Bag` says of a `Set`.)
  */
 export class NumberedItems<T> {
   size = 0;

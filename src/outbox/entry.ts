@@ -1,6 +1,6 @@
 import type { DriverDelivery, Outcome } from "../driver.ts";
 import type { Appointment } from "../internal/agenda.ts";
-import type { Linked } from "../internal/linked-list.ts";
+import type { Bagged } from "../internal/bag.ts";
 import type { Header } from "../message.ts";
 import type { Lane } from "./lane.ts";
 import type { Carrier, Member } from "./member.ts";
@@ -13,7 +13,7 @@ import type { OutboxMessage } from "./message.ts";
 export type EntryState = "ready" | "offered" | "accepted" | "delayed" | "done";
 
 /** A message on its way to one destination. In a local member it is also what the portable layer settles. */
-export class Entry implements DriverDelivery, Linked<Entry> {
+export class Entry implements DriverDelivery, Bagged {
   readonly message: OutboxMessage;
   readonly lane: Lane;
   state: EntryState = "ready";
@@ -32,9 +32,8 @@ export class Entry implements DriverDelivery, Linked<Entry> {
   /** Who was offered it last, and the number under which that one knows it: a carrier's own business. */
   carrier: Carrier | undefined;
   handover = 0;
-  /** Its neighbours among what its member holds. */
-  previousLinked: Entry | undefined;
-  nextLinked: Entry | undefined;
+  /** Where it is among what its member holds. */
+  place = -1;
 
   constructor(message: OutboxMessage, lane: Lane) {
     this.message = message;

@@ -45,9 +45,14 @@ export class Lane {
     return false;
   }
 
+  /** Whether new messages may come into it: a broadcast subscription that is leaving wants none. */
+  get stays(): boolean {
+    return this.kind !== "broadcast" || this.live;
+  }
+
   /** Everything in it: in line, with members, and delayed. */
   *entries(): Generator<Entry> {
-    for (const member of this.members) yield* member.entries;
+    for (const member of this.members) yield* member.inOrder();
     yield* this.due;
     yield* this.ready;
     yield* this.delayed;

@@ -1,5 +1,5 @@
 import type { DriverDelivery } from "../driver.ts";
-import { LinkedList } from "../internal/linked-list.ts";
+import { Bag } from "../internal/bag.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
 
@@ -34,8 +34,8 @@ export class Member {
   room = 0;
   /** Whether its carrier can send at the moment; a carrier may share it among its members. */
   flow: { readonly open: boolean } = OPEN;
-  /** What it holds, offered and accepted, oldest first. */
-  readonly entries: LinkedList<Entry> = new LinkedList();
+  /** What it holds, offered and accepted. */
+  readonly entries: Bag<Entry> = new Bag();
   /** Whether it was offered a message that it has not taken yet. */
   offering = false;
   /** Not offered anything until this time (milliseconds since the epoch): it is full, or could not be reached. 0 once it is over. */
@@ -56,6 +56,11 @@ export class Member {
     entry.member = this;
     entry.carrier = this.carrier;
     this.entries.add(entry);
+  }
+
+  /** What it holds, in the order of publishing. */
+  inOrder(): Entry[] {
+    return [...this.entries].sort((one, other) => one.message.sequence - other.message.sequence);
   }
 
   /** Whether it can be offered a message now. */

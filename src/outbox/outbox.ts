@@ -129,7 +129,7 @@ export class Outbox {
     member.lane = undefined;
     member.leaving = true;
     lane.members.splice(lane.members.indexOf(member), 1);
-    for (const entry of [...member.entries].reverse()) this.#putBack(entry, counted && entry.state === "accepted");
+    for (const entry of member.inOrder().reverse()) this.#putBack(entry, counted && entry.state === "accepted");
     if (!lane.live) for (const entry of lane.entries()) this.#answers.settle(entry, false);
     if (lane.kind === "standing") this.#dropIfEmpty(lane);
     this.dispatch(lane);
@@ -322,8 +322,8 @@ export class Outbox {
   /** The lanes that a topic's messages go to. A broadcast subscription that is leaving wants nothing new. */
   #wanting(topic: string): readonly Lane[] {
     const lanes = this.#index.match(topic);
-    const isStaying = (lane: Lane) => lane.kind !== "broadcast" || lane.live;
-    return lanes.every(isStaying) ? lanes : lanes.filter(isStaying);
+    for (const { stays } of lanes) if (!stays) return lanes.filter((lane) => lane.stays);
+    return lanes;
   }
 
   /** Takes a message back that a journal kept, with what became of it for each lane that still wants it. */

@@ -1,7 +1,7 @@
 import type { Outcome } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
+import { Bag } from "../../internal/bag.ts";
 import { Deque } from "../../internal/deque.ts";
-import { LinkedList } from "../../internal/linked-list.ts";
 import { type Granter, Share } from "./places.ts";
 import type { ReceivingSubscription, ReceivingSubscriptions } from "./receiving-subscriptions.ts";
 import { RemoteDelivery, RemoteMessage, type Settler } from "./remote-delivery.ts";
@@ -26,8 +26,8 @@ type OutcomeFrame = Settled | { readonly numbers: readonly number[]; readonly re
 export class Receiving implements Granter, Settler {
   readonly #subscriptions: ReceivingSubscriptions;
   readonly #shares = new Map<number, Share>();
-  /** What is here, oldest first. */
-  readonly #here = new LinkedList<RemoteDelivery>();
+  /** What is here. */
+  readonly #here = new Bag<RemoteDelivery>();
   /** What has come since it was last looked at whether it stays. */
   #arrivals: RemoteDelivery[] = [];
   #looking = false;
@@ -73,7 +73,7 @@ export class Receiving implements Granter, Settler {
     this.#told = this.#unheard.size;
     this.#receivedTold = 0;
     this.beforeFlush();
-    const holding = Array.from(this.#here, ({ number }) => number);
+    const holding = Array.from(this.#here, ({ number }) => number).sort((one, other) => one - other);
     for (let at = 0; at < holding.length; at += MAX_LISTED)
       writer.ranges(FRAME.holding, holding, at, Math.min(at + MAX_LISTED, holding.length));
   }

@@ -1,5 +1,5 @@
 import type { DriverDelivery, Outcome } from "../../driver.ts";
-import type { Linked } from "../../internal/linked-list.ts";
+import type { Bagged } from "../../internal/bag.ts";
 import { type Header, MAX_TAG_BYTES } from "../../message.ts";
 import type { Share } from "./places.ts";
 import type { ReceivingSubscription } from "./receiving-subscriptions.ts";
@@ -121,15 +121,14 @@ function skipTag(reader: ByteReader): void {
 }
 
 /** A message of another process, as a subscription of this one holds it. */
-export class RemoteDelivery implements DriverDelivery, Linked<RemoteDelivery> {
+export class RemoteDelivery implements DriverDelivery, Bagged {
   readonly message: RemoteMessage;
   /** The sender's name for this handing-over. */
   readonly number: number;
   readonly subscription: ReceivingSubscription;
   readonly share: Share;
-  /** Its neighbours among what the sender's process has here. */
-  previousLinked: RemoteDelivery | undefined;
-  nextLinked: RemoteDelivery | undefined;
+  /** Where it is among what the sender's process has here. */
+  place = -1;
   /** Whether it is still here. */
   open = true;
   readonly #settler: Settler;

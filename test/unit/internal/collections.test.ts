@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Agenda } from "../../../src/internal/agenda.ts";
+import { Bag, type Bagged } from "../../../src/internal/bag.ts";
 import { DeadlineList, type Timed } from "../../../src/internal/deadline-list.ts";
 import { Deque } from "../../../src/internal/deque.ts";
-import { type Linked, LinkedList } from "../../../src/internal/linked-list.ts";
 import { NumberedItems } from "../../../src/internal/numbered-items.ts";
+import { shortLivedCopy } from "../../../src/internal/short-lived-copies.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 describe("Deque", () => {
@@ -45,31 +46,46 @@ describe("Deque", () => {
   });
 });
 
-describe("LinkedList", () => {
-  test("behaves as a set does, and what has left it holds nothing of it", () => {
-    interface Item extends Linked<Item> {
-      readonly name: number;
-    }
+describe("Bag", () => {
+  test("behaves as a set does, in any order, and every item knows its place", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(12), { maxLength: 120 }), (names) => {
-        const items = Array.from(
-          { length: 13 },
-          (_, name): Item => ({ name, previousLinked: undefined, nextLinked: undefined }),
-        );
-        const list = new LinkedList<Item>();
-        const model = new Set<Item>();
+        const items = Array.from({ length: 13 }, (_, name): Bagged & { readonly name: number } => ({
+          name,
+          place: -1,
+        }));
+        const bag = new Bag<Bagged>();
+        const model = new Set<Bagged>();
         for (const name of names) {
-          const item = items[name] as Item;
+          const item = items[name] as Bagged;
           if (model.delete(item)) {
-            list.delete(item);
-            expect(item).toEqual({ name, previousLinked: undefined, nextLinked: undefined });
+            bag.delete(item);
+            expect(item).toEqual({ name, place: -1 });
           } else {
-            list.add(item);
+            bag.add(item);
             model.add(item);
           }
-          expect([...list].map((each) => each.name)).toEqual([...model].map((each) => each.name));
-          expect(list.size).toBe(model.size);
-          expect(list.first).toBe([...model][0]);
+          expect(new Set(bag)).toEqual(model);
+          expect(bag.size).toBe(model.size);
+          expect(Array.from(bag, ({ place }) => place)).toEqual(
+            Array.from({ length: model.size }, (_, place) => place),
+          );
+        }
+      }),
+    );
+  });
+});
+
+describe("shortLivedCopy", () => {
+  test("no two copies share bytes, whatever their sizes, and none shares those of its original", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(6_000), { maxLength: 40 }), (sizes) => {
+        const originals = sizes.map((size, index) => new Uint8Array(size).fill(index + 1));
+        const copies = originals.map((original) => shortLivedCopy(original));
+        for (const original of originals) original.fill(0);
+        for (const [index, copy] of copies.entries()) {
+          expect(copy).toEqual(Buffer.alloc(sizes[index] as number, index + 1));
+          copy.fill(0);
         }
       }),
     );

@@ -49,12 +49,12 @@ export class ManualMember {
 
   /** What it was offered and has not answered. */
   get offered(): Entry | undefined {
-    return [...this.member.entries].find(({ state }) => state === "offered");
+    return this.member.inOrder().find(({ state }) => state === "offered");
   }
 
   /** What it has taken and not settled. */
   get held(): Entry[] {
-    return [...this.member.entries].filter(({ state }) => state === "accepted");
+    return this.member.inOrder().filter(({ state }) => state === "accepted");
   }
 
   accept(): void {
@@ -67,7 +67,7 @@ export class ManualMember {
 
   /** Settles the message with this id. */
   settle(id: string, outcome: Outcome): void {
-    const entry = [...this.member.entries].find((one) => one.id === id);
+    const entry = this.member.inOrder().find((one) => one.id === id);
     if (entry === undefined) throw new Error(`${this.member.id} does not hold ${id}`);
     entry.settle(outcome);
   }
