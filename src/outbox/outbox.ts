@@ -60,15 +60,17 @@ export class Outbox {
     return this.#backlog.bytes;
   }
 
-  /** Takes charge of a message, or fails it. */
-  publish(publication: Publication, acceptTimeoutMs: number, owner?: object): void {
-    if (this.#backlog.hasRoom(publication.bytes)) return this.#admit(publication, acceptTimeoutMs, owner);
-    this.#backlog.ask(
-      publication.topic,
-      publication.bytes,
-      () => this.#admit(publication, acceptTimeoutMs, owner),
-      (error) => publication.fail(error),
-    );
+  /** Takes charge of messages, or fails them. */
+  publish(publications: readonly Publication[], acceptTimeoutMs: number, owner?: object): void {
+    const now = this.#options.clock.now();
+    for (const publication of publications) {
+      const { topic, bytes } = publication;
+      if (this.#backlog.hasRoom(bytes)) this.#admit(publication, acceptTimeoutMs, owner, now);
+      else {
+        const admit = () => this.#admit(publication, acceptTimeoutMs, owner, this.#options.clock.now());
+        this.#backlog.ask(topic, bytes, admit, (error) => publication.fail(error));
+      }
+    }
   }
 
   /** Puts a message into one lane only: it was sent to that subscription. */
@@ -280,7 +282,7 @@ export class Outbox {
     this.#route(message, [lane], 0);
   }
 
-  #admit(publication: Publication, acceptTimeoutMs: number, owner: object | undefined): void {
+  #admit(publication: Publication, acceptTimeoutMs: number, owner: object | undefined, now: number): void {
     const { topic } = publication;
     if (isDeadLetterTopic(topic)) this.#standingLane(topic);
     const lanes = this.#wanting(topic);
@@ -289,7 +291,7 @@ export class Outbox {
         return publication.fail(new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic }));
       if (!this.#options.keepsUnwanted) return publication.confirm("unrouted");
     }
-    const message = this.#message(publication, publication);
+    const message = this.#message(publication, publication, now);
     message.owner = owner;
     this.#take(message, lanes, acceptTimeoutMs);
   }
@@ -355,8 +357,8 @@ export class Outbox {
     return this.#sequence++;
   }
 
-  #message(content: MessageContent, publication?: Publication): OutboxMessage {
-    const message = new OutboxMessage(content, this.nextSequence(), this.#options.clock.now(), publication);
+  #message(content: MessageContent, publication?: Publication, now = this.#options.clock.now()): OutboxMessage {
+    const message = new OutboxMessage(content, this.nextSequence(), now, publication);
     this.#backlog.add(message);
     return message;
   }

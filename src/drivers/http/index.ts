@@ -108,8 +108,7 @@ class HttpDriver implements Driver<undefined> {
   }
 
   publish(publications: readonly Publication[]): void {
-    const session = this.#open();
-    for (const publication of publications) session.publish(publication);
+    this.#open().publish(publications);
   }
 
   subscribe(request: SubscribeRequest): Promise<DriverSubscription> {

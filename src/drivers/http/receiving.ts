@@ -10,8 +10,11 @@ import { FRAME, MAX_LISTED, MAX_TOPICS, WireError } from "./wire/frames.ts";
 import { isTopic, type Settled, writeSettled } from "./wire/outcome-frame.ts";
 import type { WireConnection } from "./wire/wire-connection.ts";
 
-/** As soon as so many messages are settled, their sender hears of it: it has room then, and goes on while the rest is handled. */
-const SETTLED_AT_ONCE = 64;
+/**
+ * As soon as so many messages are settled, or this part of its places, their sender hears of it: it has room then, and goes on
+ * while the rest is handled.
+ */
+const SETTLED_AT_ONCE = { least: 64, share: 1 / 4 };
 
 /** Outcomes that a sender may leave unheard, in frames; beyond that the oldest are forgotten. */
 const MAX_UNHEARD = 100_000;
@@ -153,6 +156,8 @@ export class Receiving implements Granter, Settler {
     const returned = delivery.subscription.places.settle(delivery.share, this.#connection !== undefined);
     if (this.#gone) return Promise.reject(lost(delivery.topic, delivery.id));
     this.#tell(delivery.number, outcome, returned);
+    const { prefetch } = delivery.subscription.request;
+    if (this.#unwritten >= Math.max(SETTLED_AT_ONCE.least, prefetch * SETTLED_AT_ONCE.share)) this.#connection?.flush();
   }
 
   grant(share: Share, count: number): void {
@@ -248,10 +253,7 @@ export class Receiving implements Granter, Settler {
     else if (returned) this.#done.push(number);
     else this.#doneKept.push(number);
     this.#unwritten += 1;
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    if (this.#unwritten >= SETTLED_AT_ONCE) connection.flush();
-    else connection.schedule();
+    this.#connection?.schedule();
   }
 
   #writeDone(type: number, numbers: readonly number[], returned: boolean): void {

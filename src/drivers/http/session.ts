@@ -57,7 +57,7 @@ export interface HttpSession {
   readonly deadLetters: DeadLetterAdmin;
   /** Messages of its own that only its own disconnecting subscriptions wanted. */
   readonly abandoned: number;
-  publish(publication: Publication): void;
+  publish(publications: readonly Publication[]): void;
   subscribe(request: SubscribeRequest): Promise<DriverSubscription>;
   close(): Promise<void>;
 }
@@ -253,8 +253,8 @@ class Session implements HttpSession {
     await Promise.all(staying.map((queue) => this.#queueRecords.create(queue)));
   }
 
-  publish(publication: Publication): void {
-    this.outbox.publish(publication, this.#context.options.acceptTimeoutMs, this);
+  publish(publications: readonly Publication[]): void {
+    this.outbox.publish(publications, this.#context.options.acceptTimeoutMs, this);
   }
 
   async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {

@@ -86,8 +86,7 @@ class MemoryDriver implements Driver<undefined> {
   }
 
   publish(publications: readonly Publication[]): void {
-    const { outbox } = this.#connected();
-    for (const publication of publications) outbox.publish(publication, this.#acceptTimeoutMs, this);
+    this.#connected().outbox.publish(publications, this.#acceptTimeoutMs, this);
   }
 
   async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {

@@ -138,7 +138,7 @@ export function harness(options: Partial<OutboxOptions> = {}): Harness {
 
   const publish: Harness["publish"] = (topic, more = {}) => {
     const { made, published } = publication(topic, more);
-    outbox.publish(made, more.acceptTimeoutMs ?? 5_000);
+    outbox.publish([made], more.acceptTimeoutMs ?? 5_000);
     return published;
   };
 

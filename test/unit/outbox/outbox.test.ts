@@ -406,9 +406,8 @@ describe("lanes", () => {
       onEnd: () => {},
     };
     const subscription = subscribeLocal(outbox, request, owner, (count) => abandoned.push(count));
-    outbox.publish(publication("t").made, 10, owner);
-    outbox.publish(publication("t").made, 10, owner);
-    outbox.publish(publication("t").made, 10, {});
+    outbox.publish([publication("t").made, publication("t").made], 10, owner);
+    outbox.publish([publication("t").made], 10, {});
     await subscription.stop();
     await subscription.close(true);
     await subscription.close(true);

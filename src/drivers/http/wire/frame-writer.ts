@@ -13,6 +13,9 @@ const SHORT_TEXT = 48;
 /** The longest number, in bytes. */
 const NUMBER_BYTES = 8;
 
+/** The names of a header that is empty. */
+const NO_NAMES: readonly string[] = [];
+
 /** What a frame of a message holds beside its numbers. */
 export interface MessageContent {
   readonly topic: string;
@@ -92,7 +95,7 @@ export class FrameWriter {
   ): void {
     const { id, key, header, body, bytes } = content;
     const topic = this.#topicNumber(content.topic);
-    const names = Object.keys(header);
+    const names = bytes === body.length ? NO_NAMES : Object.keys(header);
     this.begin(
       FRAME.message,
       8 * NUMBER_BYTES +
