@@ -18,7 +18,8 @@ export interface MessageInput {
 /** The default of `maxMessageBytes`: 1 MiB of header names, header values and body. */
 export const DEFAULT_MAX_MESSAGE_BYTES: number = 1024 * 1024;
 
-const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
+/** The one header without names. */
+export const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
 
 /**
  * Copies a header map, checking that it holds only strings that every broker can carry.

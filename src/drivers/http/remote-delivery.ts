@@ -1,6 +1,6 @@
 import type { DriverDelivery, Outcome } from "../../driver.ts";
 import type { Bagged } from "../../internal/bag.ts";
-import { type Header, MAX_TAG_BYTES } from "../../message.ts";
+import { EMPTY_HEADER, type Header, MAX_TAG_BYTES } from "../../message.ts";
 import type { Share } from "./places.ts";
 import type { ReceivingSubscription } from "./receiving-subscriptions.ts";
 import { ByteReader } from "./wire/byte-reader.ts";
@@ -8,8 +8,6 @@ import { MESSAGE_FLAG, WireError } from "./wire/frames.ts";
 
 /** A message that fills less than this part of the bytes that it came with is copied out of them, if it stays. */
 const SMALLEST_PART = 4;
-
-const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
 
 /** Who hears what became of a delivery. */
 export interface Settler {

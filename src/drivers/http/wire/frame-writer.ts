@@ -1,4 +1,4 @@
-import type { Header } from "../../../message.ts";
+import { EMPTY_HEADER, type Header } from "../../../message.ts";
 import { FRAME, FRAME_HEAD_BYTES, MAX_TOPICS, MESSAGE_FLAG } from "./frames.ts";
 
 /** The first size of the buffer, in bytes; it grows with what a turn writes. */
@@ -13,7 +13,7 @@ const SHORT_TEXT = 48;
 /** The longest number, in bytes. */
 const NUMBER_BYTES = 8;
 
-/** The names of a header that is empty. */
+/** The names of the empty header. */
 const NO_NAMES: readonly string[] = [];
 
 /** What a frame of a message holds beside its numbers. */
@@ -95,7 +95,7 @@ export class FrameWriter {
   ): void {
     const { id, key, header, body, bytes } = content;
     const topic = this.#topicNumber(content.topic);
-    const names = bytes === body.length ? NO_NAMES : Object.keys(header);
+    const names = header === EMPTY_HEADER ? NO_NAMES : Object.keys(header);
     this.begin(
       FRAME.message,
       8 * NUMBER_BYTES +
