@@ -10,7 +10,7 @@ export const USAGE = `Usage: npm run bench -- [--quick | --full] [--json] [--rou
                         about an hour, where the default takes about eight minutes with engines and peers
   --json                print one line of JSON
   --rounds N            how often each contestant runs, taking turns (default 3; quick 2, full 5)
-  --ms N                how long a throughput run takes at least, in milliseconds (default 250; quick 200, full 1000)
+  --ms N                how long a throughput run takes at least, in milliseconds (default 500; quick 200, full 1000)
   --rate N              deliveries a second of a latency run (default 1000); a tenth of it for bodies of 64 KiB
   --latency-messages N  deliveries of a latency run (default 1000; quick 300, full 5000); a tenth for bodies of 64 KiB
   --only NAME,...       these groups, or contestants with those that they are compared with; "growth" is how the cost
@@ -23,7 +23,7 @@ export const USAGE = `Usage: npm run bench -- [--quick | --full] [--json] [--rou
 
 const COUNTS = {
   rounds: { usual: 3, quick: 2, full: 5 },
-  ms: { usual: 250, quick: 200, full: 1_000 },
+  ms: { usual: 500, quick: 200, full: 1_000 },
   rate: { usual: 1_000, quick: 1_000, full: 1_000 },
   "latency-messages": { usual: 1_000, quick: 300, full: 5_000 },
 };

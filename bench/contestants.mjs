@@ -3,6 +3,9 @@
 /** Handlers at once in a receiver, and messages that an engine hands it before it acknowledges. */
 export const CONCURRENCY = 256;
 
+/** Messages that a receiver of the HTTP broker holds, those whose handlers run among them. */
+export const PREFETCH = 1_024;
+
 /**
  * The contestants by name. `inFlight`: publishes, or requests, that are under way at once. `waitsFor`: when a send counts as
  * done. `less`: what it does not promise that the Tidings broker of its group does. `receivers`: receiving processes, one unless

@@ -1,6 +1,6 @@
 // The HTTP broker: every message is settled by its handler, and acknowledged to its publisher.
 import { createBroker } from "tidings";
-import { CONCURRENCY } from "../contestants.mjs";
+import { CONCURRENCY, PREFETCH } from "../contestants.mjs";
 
 /** A receiving process. */
 export function receive(meter) {
@@ -16,6 +16,7 @@ async function subscribe(meter, options) {
   await broker.subscribe("bench", (delivery) => meter.received(delivery.message.body), {
     ...options,
     concurrency: CONCURRENCY,
+    prefetch: PREFETCH,
   });
 }
 

@@ -18,6 +18,7 @@ export class NumberedItems<T> {
   /** The page of the last call, which is most often that of the next. */
   #near: Page<T> | undefined;
   #nearIndex = -1;
+  #newestIndex = -1;
   /** An empty page, for the next that is needed: where items leave as soon as they come, it is always the same. */
   #spare: Page<T> | undefined;
 
@@ -40,7 +41,8 @@ export class NumberedItems<T> {
     page.items[number % PAGE] = undefined;
     page.count -= 1;
     this.size -= 1;
-    if (page.count > 0) return;
+    // The newest page stays: where items leave as soon as they come, the next one belongs there.
+    if (page.count > 0 || this.#nearIndex === this.#newestIndex) return;
     this.#pages.delete(this.#nearIndex);
     this.#spare = page;
     this.#near = undefined;
@@ -72,8 +74,18 @@ export class NumberedItems<T> {
     const page = this.#spare ?? { items: new Array<T | undefined>(PAGE).fill(undefined), count: 0 };
     this.#spare = undefined;
     this.#pages.set(index, page);
+    this.#dropNewest();
+    this.#newestIndex = index;
     this.#near = page;
     this.#nearIndex = index;
     return page;
+  }
+
+  /** The page that was the newest so far goes where it is empty. */
+  #dropNewest(): void {
+    const page = this.#pages.get(this.#newestIndex);
+    if (page?.count !== 0) return;
+    this.#pages.delete(this.#newestIndex);
+    this.#spare = page;
   }
 }

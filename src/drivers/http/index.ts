@@ -81,6 +81,10 @@ class HttpDriver implements Driver<undefined> {
     return this.#session?.address ?? "";
   }
 
+  get sendsAtOnce(): boolean {
+    return this.#session?.hasSubscriptions === false;
+  }
+
   get queues(): QueueAdmin {
     return this.#open().queues;
   }

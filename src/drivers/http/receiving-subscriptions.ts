@@ -43,6 +43,10 @@ export class ReceivingSubscriptions {
     this.#clock = clock;
   }
 
+  get size(): number {
+    return this.#byIndex.size;
+  }
+
   /** A new subscription. It is not told to anybody by this. */
   add(request: SubscribeRequest): ReceivingSubscription {
     const subscription = new ReceivingSubscription(this.#next, request, this.#clock);

@@ -42,6 +42,7 @@ import { PeerServer, type ServerHandlers, type ServerOptions } from "./server.ts
 import { SERVICE_NAMES } from "./service-names.ts";
 import { Acceptor, refuseUpgrade } from "./wire/accept.ts";
 import type { OwnSide } from "./wire/dial.ts";
+import { Turn } from "./wire/turn.ts";
 
 /** The longest JSON of a byte of a message: an escaped control character in a header. */
 const ENVELOPE_FACTOR = 6;
@@ -57,6 +58,8 @@ export interface HttpSession {
   readonly deadLetters: DeadLetterAdmin;
   /** Messages of its own that only its own disconnecting subscriptions wanted. */
   readonly abandoned: number;
+  /** Whether messages of this process may reach itself. */
+  readonly hasSubscriptions: boolean;
   publish(publications: readonly Publication[]): void;
   subscribe(request: SubscribeRequest): Promise<DriverSubscription>;
   close(): Promise<void>;
@@ -110,6 +113,7 @@ class Session implements HttpSession {
   readonly #goServer: PeerServer | undefined;
   readonly #security: Security;
   readonly #own: () => OwnSide;
+  readonly #turn = new Turn();
   #acceptor: Acceptor | undefined;
   readonly #peers: Peers;
   readonly #goPeers: GoPeers;
@@ -156,6 +160,7 @@ class Session implements HttpSession {
       },
       secret: security.proofKey,
       clock,
+      turn: this.#turn,
       security,
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       refused,
@@ -253,8 +258,13 @@ class Session implements HttpSession {
     await Promise.all(staying.map((queue) => this.#queueRecords.create(queue)));
   }
 
+  get hasSubscriptions(): boolean {
+    return this.#subscriptions.size > 0;
+  }
+
   publish(publications: readonly Publication[]): void {
-    this.outbox.publish(publications, this.#context.options.acceptTimeoutMs, this);
+    // These are all that were published in this turn, as a rule.
+    this.#turn.together(() => this.outbox.publish(publications, this.#context.options.acceptTimeoutMs, this));
   }
 
   async subscribe(request: SubscribeRequest): Promise<DriverSubscription> {

@@ -12,6 +12,7 @@ import type { ByteReader } from "./wire/byte-reader.ts";
 import { dial, type OwnSide } from "./wire/dial.ts";
 import { FRAME, GOODBYE } from "./wire/frames.ts";
 import { type Announcement, readAnnouncement } from "./wire/subscribe-frame.ts";
+import { Turn } from "./wire/turn.ts";
 import type { WireConnection } from "./wire/wire-connection.ts";
 
 /** How long a peer may take to tell its subscriptions, in milliseconds. */
@@ -43,6 +44,7 @@ export async function surveyPeers(registry: Registry, options: SurveyOptions = {
     terms: { peerId: randomUUID(), address: NOWHERE, maxMessageBytes: 1, idleMs: ANSWER_TIMEOUT_MS },
     secret: security.proofKey,
     clock: systemClock,
+    turn: new Turn(),
     security,
     handshakeTimeoutMs: ANSWER_TIMEOUT_MS,
     // It listens nowhere.

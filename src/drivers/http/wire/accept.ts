@@ -114,7 +114,7 @@ export class Acceptor {
     clientChallenge: string,
     over: () => void,
   ): void {
-    const { secret, terms: mine, clock } = this.#own;
+    const { secret, terms: mine } = this.#own;
     const handshake: Handshake = {
       address: mine.address,
       versions,
@@ -140,7 +140,7 @@ export class Acceptor {
     socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headerLines(lines)}\r\n`);
     const unproved = () =>
       this.#own.refused("it could not prove that it knows the shared secret", (socket as Socket).remoteAddress);
-    const connection = new WireConnection(socket, terms, false, maxFrameBytes(mine.maxMessageBytes), clock);
+    const connection = new WireConnection(socket, terms, false, maxFrameBytes(mine.maxMessageBytes), this.#own);
     connection.start(
       {
         frame: (type: number, { bytes, at, end }: ByteReader) => {

@@ -20,6 +20,7 @@ import {
   writeTerms,
 } from "./handshake.ts";
 import { openSocket, untrusted } from "./socket.ts";
+import type { Turn } from "./turn.ts";
 import { type Terms, WireConnection } from "./wire-connection.ts";
 
 /** What this side brings to a handshake. */
@@ -28,6 +29,8 @@ export interface OwnSide {
   /** What both sides must prove; `undefined`: nothing. */
   readonly secret: Uint8Array | undefined;
   readonly clock: Clock;
+  /** When connections send what was written. */
+  readonly turn: Turn;
   /** How connections are protected. */
   readonly security: Security;
   /** How long a handshake may take, that of TLS included, in milliseconds. */
@@ -137,7 +140,7 @@ function upgraded(
   const terms = readTerms(headers);
   const version = headers[HANDSHAKE_HEADERS.versions];
   if (terms === undefined || version !== WIRE_VERSION) throw unsupported(address, `it answers with ${String(version)}`);
-  const connection = new WireConnection(socket, terms, true, maxFrameBytes(own.terms.maxMessageBytes), own.clock);
+  const connection = new WireConnection(socket, terms, true, maxFrameBytes(own.terms.maxMessageBytes), own);
   let proof: Buffer = Buffer.alloc(0);
   if (own.secret !== undefined) {
     const serverChallenge = headers[HANDSHAKE_HEADERS.challenge];

@@ -5,6 +5,7 @@ import { ByteReader } from "./byte-reader.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { FRAME, GOODBYE, WireError } from "./frames.ts";
+import type { Sender, Turn } from "./turn.ts";
 
 /** As soon as this much waits to be written, it goes out, so that the other side has something to do meanwhile; in bytes. */
 const FLUSH_BYTES = 32 * 1024;
@@ -46,7 +47,7 @@ export interface Terms {
 }
 
 /** One connection between two processes, from the moment that both have proved themselves: frames out, frames in. */
-export class WireConnection {
+export class WireConnection implements Sender {
   readonly terms: Terms;
   /** Whether this side has opened it. */
   readonly dialled: boolean;
@@ -58,6 +59,7 @@ export class WireConnection {
   sentAt: number;
   readonly #socket: Duplex;
   readonly #clock: Clock;
+  readonly #turn: Turn;
   readonly #maxFrameBytes: number;
   readonly #reader: FrameReader;
   readonly #payload = new ByteReader();
@@ -67,11 +69,18 @@ export class WireConnection {
   #scheduled = false;
   #closed = false;
 
-  constructor(socket: Duplex, terms: Terms, dialled: boolean, maxFrameBytes: number, clock: Clock) {
+  constructor(
+    socket: Duplex,
+    terms: Terms,
+    dialled: boolean,
+    maxFrameBytes: number,
+    { clock, turn }: { readonly clock: Clock; readonly turn: Turn },
+  ) {
     this.terms = terms;
     this.dialled = dialled;
     this.#socket = socket;
     this.#clock = clock;
+    this.#turn = turn;
     this.#maxFrameBytes = maxFrameBytes;
     this.heardAt = clock.now();
     this.sentAt = this.heardAt;
@@ -112,7 +121,13 @@ export class WireConnection {
     if (this.writer.size >= FLUSH_BYTES) return this.flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    process.nextTick(this.#atEndOfTurn);
+    this.#turn.add(this);
+  }
+
+  /** Sends what was written, as it was scheduled. */
+  send(): void {
+    this.#scheduled = false;
+    this.flush();
   }
 
   /** Sends what was written, in one piece. */
@@ -152,11 +167,6 @@ export class WireConnection {
     this.#reader.stop();
     this.#socket.destroy();
   }
-
-  readonly #atEndOfTurn = (): void => {
-    this.#scheduled = false;
-    this.flush();
-  };
 
   #received(chunk: Buffer): void {
     const owner = this.#owner;

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { Peer, type PeerHost } from "../../../../src/drivers/http/peer.ts";
 import { ReceivingSubscriptions } from "../../../../src/drivers/http/receiving-subscriptions.ts";
 import { unprotected } from "../../../../src/drivers/http/security/open-security.ts";
+import { Turn } from "../../../../src/drivers/http/wire/turn.ts";
 import { WireConnection } from "../../../../src/drivers/http/wire/wire-connection.ts";
 import type { BrokerError } from "../../../../src/errors.ts";
 import { Outbox } from "../../../../src/outbox/outbox.ts";
@@ -47,6 +48,7 @@ function open() {
       secret: undefined,
       clock,
       security: unprotected(undefined),
+      turn: new Turn(),
       handshakeTimeoutMs: 5_000,
       refused: () => {},
     },
@@ -60,7 +62,7 @@ function open() {
   };
   const peer = new Peer("other", TERMS.address, host);
   const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-  const connection = new WireConnection(socket, TERMS, false, 5_000, clock);
+  const connection = new WireConnection(socket, TERMS, false, 5_000, host.own);
   peer.attach(connection);
   connection.start(peer, Buffer.alloc(0));
   return { peer, socket, connection, outbox, clock };
