@@ -98,18 +98,20 @@ export class Places {
     if (count > 0 && share.granted === 0) this.#grant(share, count);
   }
 
+  /** A sender's message has come. Returns whether it has its place: it has none where that had lapsed, or was never granted. */
+  arrive(share: Share): boolean {
+    if (share.granted === 0) return false;
+    share.granted -= 1;
+    this.#granted -= 1;
+    this.#take(share);
+    return true;
+  }
+
   /**
-   * A sender's message has come. Calls `enter` when it has its place: at once, but for a message on a place that had lapsed.
-   * Returns false for a message without a place granted: its sender breaks the rules.
+   * A sender's message has come on a place that had lapsed. Calls `enter` when it has one after all, or `refuse`; either may come
+   * at once. Returns false where none had lapsed: its sender breaks the rules.
    */
-  arrive(share: Share, enter: () => void, refuse: () => void): boolean {
-    if (share.granted > 0) {
-      share.granted -= 1;
-      this.#granted -= 1;
-      this.#take(share);
-      enter();
-      return true;
-    }
+  arriveLate(share: Share, enter: () => void, refuse: () => void): boolean {
     if (share.lapsed === 0) return false;
     share.lapsed -= 1;
     this.ask(() => {

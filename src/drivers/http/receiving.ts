@@ -201,7 +201,6 @@ export class Receiving implements Granter, Settler {
   #arrived(number: number, index: number, message: RemoteMessage): void {
     if (number <= this.#received) throw new WireError("the numbers of messages do not grow");
     this.#received = number;
-    this.#connection?.schedule();
     const subscription = this.#subscriptions.get(index);
     // It has ended, and its end is on its way to the sender; or the sender is wrong, and hears it so.
     if (subscription === undefined || !subscription.wants(message.topic))
@@ -209,17 +208,21 @@ export class Receiving implements Granter, Settler {
     const share = this.#shareOf(subscription);
     const delivery = new RemoteDelivery(message, number, subscription, share, this);
     this.#here.add(delivery);
-    const placed = subscription.places.arrive(
-      share,
-      () => subscription.request.deliver(delivery),
-      () => {
-        this.#here.delete(delivery);
-        delivery.open = false;
-        this.#tell(number, { kind: "release" }, false);
-      },
-    );
-    if (!placed) throw new WireError("a message came that there was no place for");
+    if (subscription.places.arrive(share)) subscription.request.deliver(delivery);
+    else this.#arrivedLate(delivery);
     if (delivery.open) this.#mayStay(delivery);
+    this.#connection?.schedule();
+  }
+
+  #arrivedLate(delivery: RemoteDelivery): void {
+    const { subscription, share, number } = delivery;
+    const refuse = () => {
+      this.#here.delete(delivery);
+      delivery.open = false;
+      this.#tell(number, { kind: "release" }, false);
+    };
+    if (!subscription.places.arriveLate(share, () => subscription.request.deliver(delivery), refuse))
+      throw new WireError("a message came that there was no place for");
   }
 
   #onWant(index: number): void {

@@ -36,17 +36,15 @@ class FakeSender implements Granter {
     if (this.room === 0) return;
     this.room -= 1;
     this.waiting += 1;
-    const placed = this.places.arrive(
-      this.share,
-      () => {
-        this.waiting -= 1;
-        this.held += 1;
-      },
-      () => {
-        this.waiting -= 1;
-      },
-    );
-    expect(placed).toBe(true);
+    const enter = () => {
+      this.waiting -= 1;
+      this.held += 1;
+    };
+    const refuse = () => {
+      this.waiting -= 1;
+    };
+    if (this.places.arrive(this.share)) enter();
+    else expect(this.places.arriveLate(this.share, enter, refuse)).toBe(true);
   }
 
   settle(): void {
@@ -176,13 +174,9 @@ describe("places", () => {
   test("that nobody was granted cannot be used", () => {
     const { places, senders } = open(2, 1);
     const [sender] = senders as [FakeSender];
-    expect(
-      places.arrive(
-        sender.share,
-        () => {},
-        () => {},
-      ),
-    ).toBe(false);
+    const nothing = () => {};
+    expect(places.arrive(sender.share)).toBe(false);
+    expect(places.arriveLate(sender.share, nothing, nothing)).toBe(false);
   });
 
   test("refuse everybody once closed", () => {
