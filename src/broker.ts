@@ -10,7 +10,7 @@ import { BrokerError, wrapError } from "./errors.ts";
 import { type Clock, systemClock } from "./internal/clock.ts";
 import { Ids } from "./internal/ids.ts";
 import { abortable } from "./internal/wait.ts";
-import { checkTag, copyBody, copyHeader, type MessageInput, messageBytes } from "./message.ts";
+import { checkTag, copyBody, copyHeader, type MessageInput } from "./message.ts";
 import { MessageStream } from "./message-stream.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Publisher } from "./publisher.ts";
@@ -272,9 +272,9 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     if (typeof message !== "object" || message === null)
       throw new BrokerError("ERR_INVALID_MESSAGE", "A message is an object with header and body.", { topic });
     if (options !== NO_OPTIONS) checkPublishOptions(options);
-    const header = copyHeader(message.header, topic);
+    const { header, bytes: headerBytes } = copyHeader(message.header, topic);
     const body = copyBody(message.body, topic);
-    const bytes = messageBytes(header, body);
+    const bytes = headerBytes + body.byteLength;
     const limit = this.#connection.maxMessageBytes;
     if (bytes > limit)
       throw new BrokerError(

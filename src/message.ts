@@ -1,6 +1,6 @@
 import { BrokerError } from "./errors.ts";
 
-/** Header names and values: strings, without a prototype, so that `__proto__` is a name like any other. Frozen. */
+/** Header names and values: strings, without a prototype, so that `__proto__` is a name like any other. Frozen once a handler sees it. */
 export type Header = Readonly<Record<string, string>>;
 
 /** A message as a handler sees it. */
@@ -21,15 +21,24 @@ export const DEFAULT_MAX_MESSAGE_BYTES: number = 1024 * 1024;
 /** The one header without names. */
 export const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
 
+/** A header, and how many bytes its names and values have. */
+export interface MeasuredHeader {
+  readonly header: Header;
+  readonly bytes: number;
+}
+
+const MEASURED_EMPTY_HEADER: MeasuredHeader = { header: EMPTY_HEADER, bytes: 0 };
+
 /**
  * Copies a header map, checking that it holds only strings that every broker can carry.
  * @throws BrokerError `ERR_INVALID_MESSAGE`
  */
-export function copyHeader(header: unknown, topic?: string): Header {
-  if (header === undefined || header === EMPTY_HEADER) return EMPTY_HEADER;
+export function copyHeader(header: unknown, topic?: string): MeasuredHeader {
+  if (header === undefined || header === EMPTY_HEADER) return MEASURED_EMPTY_HEADER;
   if (typeof header !== "object" || header === null || Array.isArray(header))
     throw invalid("header is not an object of strings", topic);
   const copy: Record<string, string> = Object.create(null);
+  let bytes = 0;
   for (const name of Object.keys(header)) {
     const value: unknown = (header as Record<string, unknown>)[name];
     if (name === "") throw invalid("a header name is empty", topic);
@@ -41,8 +50,9 @@ export function copyHeader(header: unknown, topic?: string): Header {
     if (!name.isWellFormed() || !value.isWellFormed())
       throw invalid(`header ${JSON.stringify(name)} is not well-formed Unicode`, topic);
     copy[name] = value;
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
   }
-  return Object.freeze(copy);
+  return { header: copy, bytes };
 }
 
 /**

@@ -65,8 +65,8 @@ export class RunningDelivery implements Delivery, Bagged {
   }
 
   get message(): Message {
-    // Other subscriptions of this process may share the bytes, so that each reader gets its own.
-    this.#message ??= { header: this.source.header, body: shortLivedCopy(this.source.body) };
+    // Other subscriptions of this process may share header and bytes: nobody can change the one, and each has its own of the other.
+    this.#message ??= { header: Object.freeze(this.source.header), body: shortLivedCopy(this.source.body) };
     return this.#message;
   }
 

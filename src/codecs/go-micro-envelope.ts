@@ -33,7 +33,7 @@ export function readEnvelope(text: string): Envelope {
     if (name.toLowerCase() === "header") header = Object.assign(header, readHeader(value));
     else if (name.toLowerCase() === "body") body = readBody(value);
   }
-  return { header: copyHeader(header), body };
+  return { header: copyHeader(header).header, body };
 }
 
 function readHeader(value: unknown): Record<string, string> {

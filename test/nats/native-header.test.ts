@@ -5,12 +5,10 @@ import {
   asciiJson,
   decodeHeader,
   decodeReceived,
-  headerWriter,
   NATIVE_HEADERS,
   nativeBytes,
+  writeHeaders,
 } from "../../src/drivers/nats/native-header.ts";
-
-const write = headerWriter(client);
 
 const text = fc.string({ unit: "binary" });
 const name = fc.string({ unit: "binary", minLength: 1 });
@@ -45,7 +43,7 @@ describe("native headers", () => {
     const header = fc.dictionary(name, text).map((map) => Object.assign(Object.create(null), map));
     fc.assert(
       fc.property(header, tag, fc.option(tag, { nil: undefined }), (given, id, key) => {
-        const native = write({ id, key, header: given, origin: undefined }, "publish-1");
+        const native = writeHeaders({ id, key, header: given, origin: undefined }, "publish-1");
         expect(native.toString()).toMatch(/^[\r\n -~]*$/);
         expect(nativeBytes(native)).toBe(native.toString().length);
         const read = decodeHeader({ headers: overTheWire(native) });
@@ -58,7 +56,7 @@ describe("native headers", () => {
 
   test("carry where a dead letter failed beside the header, not in it", () => {
     const origin = { pattern: "o.*", queue: "bill☺ing", subscriptionId: undefined };
-    const native = write({ id: "1", key: undefined, header: Object.create(null), origin });
+    const native = writeHeaders({ id: "1", key: undefined, header: Object.create(null), origin });
     const read = decodeHeader({ headers: overTheWire(native) });
     expect([read.origin, { ...read.header }]).toEqual([{ pattern: "o.*", queue: "bill☺ing" }, {}]);
   });
@@ -66,7 +64,7 @@ describe("native headers", () => {
   test("keep names that mean something elsewhere", () => {
     const header = JSON.parse('{"__proto__":"a","constructor":"b"," x ":" y "}');
     const read = decodeHeader({
-      headers: overTheWire(write({ id: "1", key: undefined, header, origin: undefined })),
+      headers: overTheWire(writeHeaders({ id: "1", key: undefined, header, origin: undefined })),
     });
     expect(Object.entries(read.header)).toEqual(Object.entries(header));
   });
@@ -99,11 +97,11 @@ describe("native headers", () => {
     const header = fc.dictionary(name, text).map((map) => Object.assign(Object.create(null), map));
     fc.assert(
       fc.property(header, tag, fc.option(tag, { nil: undefined }), (given, id, key) => {
-        const native = write({ id, key, header: given, origin: undefined }, "publish-1") as client.MsgHdrsImpl;
+        const native = writeHeaders({ id, key, header: given, origin: undefined }, "publish-1") as client.MsgHdrsImpl;
         const theirs = client.headers() as client.MsgHdrsImpl;
-        for (const [one, [value = ""]] of native) theirs.append(one, value);
+        for (const [one, [value = ""]] of client.MsgHdrsImpl.decode(native.encode())) theirs.append(one, value);
         expect(Buffer.from(native.encode())).toEqual(Buffer.from(theirs.encode()));
-        if (Object.keys(given).length > 0) expect(native.get(NATIVE_HEADERS.header)).toBe(asciiJson(given));
+        if (Object.keys(given).length > 0) expect(theirs.get(NATIVE_HEADERS.header)).toBe(asciiJson(given));
       }),
     );
   });
@@ -117,7 +115,7 @@ describe("native headers", () => {
       .tuple(first, lines)
       .map(([head, rest]) => Buffer.from([head, ...rest.map((parts) => parts.join("")), "", ""].join("\r\n")));
     const ours = fc.tuple(tag, fc.option(tag, { nil: undefined }), fc.dictionary(name, text)).map(([id, key, map]) => {
-      const native = write({ id, key, header: Object.assign(Object.create(null), map), origin: undefined });
+      const native = writeHeaders({ id, key, header: Object.assign(Object.create(null), map), origin: undefined });
       return Buffer.from((native as client.MsgHdrsImpl).encode());
     });
     const addressed = fc.oneof(fc.constant("t".length), fc.integer({ min: 0, max: 9 }));
@@ -134,7 +132,7 @@ describe("native headers", () => {
   });
 
   test("are read without the client where Tidings wrote them", () => {
-    const native = write({ id: "1", key: "k☺", header: { a: "b" }, origin: undefined }, "publish-1");
+    const native = writeHeaders({ id: "1", key: "k☺", header: { a: "b" }, origin: undefined }, "publish-1");
     const { headers: _theirs, ...message } = received(
       (native as client.MsgHdrsImpl).encode(),
       Buffer.from("body"),

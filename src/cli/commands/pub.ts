@@ -70,7 +70,7 @@ export function addPub(program: Command, terminal: Terminal): void {
 async function publish(topic: string, body: string | undefined, flags: PubFlags, terminal: Terminal): Promise<void> {
   const options = publishOptions(topic, flags);
   const settings = resolveBrokerSettings(flags, terminal.env);
-  const header = copyHeader(flags.header, topic);
+  const { header } = copyHeader(flags.header, topic);
   const stop = terminal.stopSignal();
   const broker = openBroker(settings, {
     logger: terminalLogger(terminal),

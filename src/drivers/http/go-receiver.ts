@@ -58,7 +58,7 @@ export class GoReceiver {
 /** An older go-micro takes its topic header out again before a handler sees the message, and so does this. */
 function withoutOldTopic(header: Header): Header {
   const { [GO_WIRES.old.topicHeader]: topic, ...rest } = header;
-  return topic === undefined ? header : copyHeader(rest);
+  return topic === undefined ? header : copyHeader(rest).header;
 }
 
 /** Whether a value is an id that a message may have. */

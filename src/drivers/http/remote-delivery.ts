@@ -104,7 +104,7 @@ export class RemoteMessage {
       const name = reader.text();
       header[name] = reader.text();
     }
-    return Object.freeze(header);
+    return header;
   }
 
   #reader(offset: number): ByteReader {

@@ -10,7 +10,7 @@ import type {
 import type { Census } from "./census.ts";
 import type { NatsClient } from "./client.ts";
 import type { ConsumerInfo, JetStream, StoredMessage, StreamInfo } from "./jetstream.ts";
-import { decodeHeader, headerWriter, type NativeMessage } from "./native-header.ts";
+import { decodeHeader, type NativeMessage, writeHeaders } from "./native-header.ts";
 import { broadcastName, queueName } from "./subjects.ts";
 import { purposeOf, type Topology } from "./topology.ts";
 
@@ -38,7 +38,6 @@ export function natsQueues(jetstream: JetStream, topology: Topology, census: Cen
 /** The dead letters of a prefix: the messages of one stream. */
 export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topology: Topology): DeadLetterAdmin {
   const { names } = topology;
-  const write = headerWriter(client);
 
   const info = (page: object): Promise<StreamInfo> => jetstream.call<StreamInfo>(`STREAM.INFO.${names.dead}`, page);
 
@@ -117,7 +116,7 @@ export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topolo
         const from = native.header[DEAD_LETTER_HEADERS.topic] ?? topic;
         // Two who redrive the same dead letter at once send it once.
         const publishId = `redrive-${message.seq}-${message.time}`;
-        const headers = write({ id, key: native.key, header, origin: undefined }, publishId);
+        const headers = writeHeaders({ id, key: native.key, header, origin: undefined }, publishId);
         await jetstream.publish(names.topic(from, to), Buffer.from(message.data ?? "", "base64"), headers);
         return remove(message.seq);
       });

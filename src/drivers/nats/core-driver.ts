@@ -62,7 +62,7 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
     const options = resolveNatsOptions(this.#options, context.options, true);
     const names = new Names(options.prefix);
     const ended = new AbortController();
-    this.#session = await connected(options, context, signal, async (client, connection) => {
+    this.#session = await connected(options, context, signal, async (_client, connection) => {
       // The client itself puts subscriptions back on a restored connection.
       const link = new Link(connection, context, {
         down: () => {},
@@ -71,7 +71,7 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
         closed: () => end(session, "restoring the connection was given up"),
       });
       const goMicro = context.options.wire === "go-micro";
-      const wire = goMicro ? goMicroCoreWire : tidingsCoreWire(client, names);
+      const wire = goMicro ? goMicroCoreWire : tidingsCoreWire(names);
       const session: Session = { connection, link, wire, context, unanswered: new Set(), ended };
       return session;
     });

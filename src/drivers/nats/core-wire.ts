@@ -1,7 +1,6 @@
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import type { Publication } from "../../driver.ts";
-import type { NatsClient } from "./client.ts";
-import { bytesBeyond, decodeReceived, headerWriter, type NativeMessage } from "./native-header.ts";
+import { bytesBeyond, decodeReceived, type NativeMessage, writeHeaders } from "./native-header.ts";
 import { type Names, queueName } from "./subjects.ts";
 
 /** A message as core NATS carries it. */
@@ -34,15 +33,14 @@ export interface CoreWire {
 }
 
 /** Between Tidings peers: bodies as they are, the rest in native headers. */
-export function tidingsCoreWire(client: NatsClient, names: Names): CoreWire {
-  const write = headerWriter(client);
+export function tidingsCoreWire(names: Names): CoreWire {
   return {
     subject: (pattern, wildcards) => names.core(pattern, wildcards),
     topic: (subject) => names.parseCore(subject),
     // Prefixed with the pattern: two patterns with one queue name do not share.
     group: queueName,
     encode(publication, room) {
-      const headers = write(publication);
+      const headers = writeHeaders(publication);
       return { payload: publication.body, headers, bytesBeyond: bytesBeyond(room, publication, headers) };
     },
     decode(message, subject) {

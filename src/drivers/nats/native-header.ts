@@ -1,6 +1,5 @@
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import type { DeadLetterOrigin, Header, Publication } from "../../driver.ts";
-import type { NatsClient } from "./client.ts";
 import { headerBlock } from "./header-block.ts";
 
 /** Names of the native headers. NATS trims their values and garbles non-ASCII, so each value is ASCII without edges. */
@@ -32,35 +31,37 @@ type Content = Pick<Publication, "id" | "key" | "header" | "origin">;
 const EMPTY: Header = Object.freeze(Object.create(null));
 const NOTHING: NativeMessage = Object.freeze({ id: undefined, key: undefined, header: EMPTY, origin: undefined });
 
-/** Writes the native headers of a message; `publishId` is by which JetStream knows the publish. */
-export type HeaderWriter = (message: Content, publishId?: string) => MsgHdrs;
+/**
+ * The native headers of one message, to be sent: all that the client does with the headers of a publish is to encode them
+ * (`ProtocolHandler.publish` of @nats-io/nats-core 3). Its own class looks through all names for each that is added, and keeps
+ * lists of values by name.
+ */
+class WrittenHeaders {
+  readonly #block: string;
 
-/** What writes native headers that a client carries. */
-export function headerWriter(client: NatsClient): HeaderWriter {
-  /**
-   * The client's own, which looks through all names for each that is added, and checks that name and value can be carried:
-   * these can, and none is added twice. That is a fifth of what a publish costs.
-   */
-  class WrittenHeaders extends client.MsgHdrsImpl {
-    add(name: string, value: string): void {
-      this.headers.set(name, [value]);
-    }
-
-    override encode(): Uint8Array {
-      // All is ASCII; and small buffers share memory, as those of the client's encoder do not.
-      return Buffer.from(this.toString(), "latin1");
-    }
+  constructor(block: string) {
+    this.#block = block;
   }
-  return (message, publishId) => {
-    const native = new WrittenHeaders();
-    native.add(NATIVE_HEADERS.id, encodeTag(message.id));
-    if (message.key !== undefined) native.add(NATIVE_HEADERS.key, encodeTag(message.key));
-    const header = headerJson(message.header);
-    if (header !== undefined) native.add(NATIVE_HEADERS.header, header);
-    if (message.origin !== undefined) native.add(NATIVE_HEADERS.origin, asciiJson(message.origin));
-    if (publishId !== undefined) native.add(NATIVE_HEADERS.publish, publishId);
-    return native;
-  };
+
+  encode(): Uint8Array {
+    // All is ASCII; and small buffers share memory, as those of the client's encoder do not.
+    return Buffer.from(this.#block, "latin1");
+  }
+
+  toString(): string {
+    return this.#block;
+  }
+}
+
+/** Writes the native headers of a message; `publishId` is by which JetStream knows the publish. */
+export function writeHeaders(message: Content, publishId?: string): MsgHdrs {
+  let block = `NATS/1.0\r\n${NATIVE_HEADERS.id}: ${encodeTag(message.id)}\r\n`;
+  if (message.key !== undefined) block += `${NATIVE_HEADERS.key}: ${encodeTag(message.key)}\r\n`;
+  const header = headerJson(message.header);
+  if (header !== undefined) block += `${NATIVE_HEADERS.header}: ${header}\r\n`;
+  if (message.origin !== undefined) block += `${NATIVE_HEADERS.origin}: ${asciiJson(message.origin)}\r\n`;
+  if (publishId !== undefined) block += `${NATIVE_HEADERS.publish}: ${publishId}\r\n`;
+  return new WrittenHeaders(`${block}\r\n`) as unknown as MsgHdrs;
 }
 
 /** How many bytes the longest id, key, origin and publish id take, and the names of all native headers. */
@@ -105,7 +106,7 @@ function unreadable(error: unknown): NativeMessage {
   return { ...NOTHING, broken: `its native headers cannot be read: ${(error as Error).message}` };
 }
 
-/** A block of headers as a {@link HeaderWriter} writes it, and only that. */
+/** A block of headers as {@link writeHeaders} writes it, and only that. */
 const WRITTEN_BLOCK = new RegExp(
   `^NATS/1\\.0\r\n${line(NATIVE_HEADERS.id)}(?:${line(NATIVE_HEADERS.key)})?(?:${line(NATIVE_HEADERS.header)})?` +
     `(?:${line(NATIVE_HEADERS.origin)})?(?:${line(NATIVE_HEADERS.publish)})?\r\n$`,
@@ -116,7 +117,7 @@ function line(name: string): string {
 }
 
 /**
- * Reads the native headers of a message that was received, as {@link decodeHeader} does. What a {@link HeaderWriter} wrote
+ * Reads the native headers of a message that was received, as {@link decodeHeader} does. What {@link writeHeaders} wrote
  * is read without the client.
  * @param body the message's `data`
  * @param addressBytes of its subject, and of its reply subject where it has one
@@ -214,5 +215,5 @@ function strings(value: unknown): Header {
     if (typeof text !== "string") throw new Error(`${JSON.stringify(name)} is not a string`);
     header[name] = text;
   }
-  return Object.freeze(header);
+  return header;
 }

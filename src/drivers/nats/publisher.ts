@@ -4,7 +4,7 @@ import { BrokerError } from "../../errors.ts";
 import { isDeadLetterTopic } from "../../topics.ts";
 import type { NatsClient } from "./client.ts";
 import { answerOf, publishError } from "./jetstream.ts";
-import { bytesBeyond, type HeaderWriter, headerWriter } from "./native-header.ts";
+import { bytesBeyond, writeHeaders } from "./native-header.ts";
 import { Recent } from "./recent.ts";
 import type { Request, Requests } from "./requests.ts";
 import type { Names } from "./subjects.ts";
@@ -18,7 +18,6 @@ const KEPT_BYTES = 512;
 
 /** Publishes into the streams: each publish under an id of its own, by which JetStream knows its retries. */
 export class Publisher {
-  readonly #headers: HeaderWriter;
   readonly #connection: NatsConnection;
   readonly #requests: Requests;
   readonly #names: Names;
@@ -38,7 +37,6 @@ export class Publisher {
     names: Names,
     context: DriverContext,
   ) {
-    this.#headers = headerWriter(client);
     this.#connection = connection;
     this.#requests = requests;
     this.#names = names;
@@ -114,7 +112,7 @@ export class Publisher {
   #send(sending: Sending, asksForRoom: boolean): void {
     const { publication, publishId } = sending;
     const { topic, origin } = publication;
-    const headers = this.#headers(publication, publishId);
+    const headers = writeHeaders(publication, publishId);
     const payload = this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
     const room = isDeadLetterTopic(topic) || origin !== undefined ? payload : payload - DEAD_LETTER_BYTES;
     const bytes = bytesBeyond(room, publication, headers);

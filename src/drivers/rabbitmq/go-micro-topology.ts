@@ -46,7 +46,7 @@ export function headerOf({ properties }: ConsumeMessage): Header {
   const header: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries((properties.headers ?? {}) as Record<string, unknown>))
     header[name] = Buffer.isBuffer(value) ? value.toString("utf8") : String(value);
-  return copyHeader(header);
+  return copyHeader(header).header;
 }
 
 async function declare<T>(

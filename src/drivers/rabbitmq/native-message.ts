@@ -139,7 +139,7 @@ export function decode(message: Message): Received {
     topic: text(table[FIELD.topic]) ?? topicOfRoutingKey(fields.routingKey),
     id,
     key: text(table[FIELD.key]),
-    header: Object.freeze(header),
+    header,
     body,
     origin,
     attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,

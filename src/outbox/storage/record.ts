@@ -147,7 +147,7 @@ export function decodeMessage(value: Uint8Array): StoredMessage | undefined {
     topic,
     id,
     key,
-    header: Object.freeze(header),
+    header,
     // A copy: the rest of what was read with it does not stay in memory.
     body: Uint8Array.prototype.slice.call(whole, textEnd),
     bytes,

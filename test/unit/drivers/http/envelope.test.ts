@@ -21,7 +21,7 @@ const headers = fc
   .map((pairs) => {
     const map: Record<string, string> = Object.create(null);
     for (const [name, value] of pairs) map[name] = value;
-    return copyHeader(map);
+    return copyHeader(map).header;
   });
 
 describe("what go-micro writes", () => {
