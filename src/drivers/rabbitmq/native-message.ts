@@ -66,7 +66,10 @@ export interface Received extends Content {
 
 /** A message as the client takes it. */
 export interface NativeMessage {
+  /** Names it. */
   readonly copy: string;
+  /** Its place among the copies of this process, of which {@link numberOfCopy} tells. */
+  readonly number: number;
   readonly content: Buffer;
   /** The header table. */
   readonly headers: Readonly<Record<string, unknown>>;
@@ -76,9 +79,11 @@ export interface NativeMessage {
 
 /** The driver's own message to itself, as JSON. */
 export function encodeOwn(value: unknown, options: NativeMessage["options"] = {}): NativeMessage {
-  const copy = nextCopy();
+  const number = nextNumber();
+  const copy = copyOf(number);
   return {
     copy,
+    number,
     content: Buffer.from(JSON.stringify(value)),
     headers: { [FIELD.copy]: copy },
     options: { persistent: true, mandatory: true, ...options },
@@ -93,7 +98,8 @@ let copies = 0;
  * @param named whether it goes to a queue by name, so that the routing key does not tell the topic.
  */
 export function encode(content: Content, named: boolean, extra: Readonly<Record<string, number>> = {}): NativeMessage {
-  const copy = nextCopy();
+  const number = nextNumber();
+  const copy = copyOf(number);
   const { id, key, origin, attempt = 1, firstFailureAt } = content;
   const headers: Record<string, unknown> = { ...extra, [FIELD.copy]: copy };
   const shortId = Buffer.byteLength(id) <= MAX_SHORT_BYTES;
@@ -105,7 +111,7 @@ export function encode(content: Content, named: boolean, extra: Readonly<Record<
   if (origin !== undefined) headers[FIELD.origin] = JSON.stringify(origin);
   const options: Options.Publish = { persistent: true, mandatory: true, timestamp: Math.floor(Date.now() / 1_000) };
   if (shortId) options.messageId = id;
-  return { copy, content: writeHeader(content, headers), headers, options };
+  return { copy, number, content: writeHeader(content, headers), headers, options };
 }
 
 /** Reads a message. One that cannot be read is `broken`, with everything that could be. */
@@ -152,9 +158,18 @@ export function decode(message: Message): Received {
   };
 }
 
-function nextCopy(): string {
+/** The number of a copy that this process wrote; -1 of any other. */
+export function numberOfCopy(copy: unknown): number {
+  return typeof copy === "string" && copy.startsWith(`${run}.`) ? Number(copy.slice(run.length + 1)) : -1;
+}
+
+function nextNumber(): number {
   copies += 1;
-  return `${run}.${copies}`;
+  return copies;
+}
+
+function copyOf(number: number): string {
+  return `${run}.${number}`;
 }
 
 function writeHeader({ header, body }: Content, headers: Record<string, unknown>): Buffer {

@@ -2,8 +2,9 @@ import type { ConfirmChannel } from "amqplib";
 import { BrokerError, describeError } from "../../errors.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
+import { NumberedItems } from "../../internal/numbered-items.ts";
 import { NOT_FOUND, replyCode } from "./classify.ts";
-import { FIELD, type NativeMessage } from "./native-message.ts";
+import { FIELD, type NativeMessage, numberOfCopy } from "./native-message.ts";
 import { closeChannel, type Session } from "./session.ts";
 import { SharedTables } from "./shared-tables.ts";
 
@@ -54,8 +55,8 @@ export class PublishWindow {
   /** What must not be sent again goes ahead of the rest: restoring a connection needs some of it. */
   readonly #urgent = new Deque<InFlight>();
   readonly #waiting = new Deque<InFlight>();
-  /** In the order of sending, by copy. */
-  readonly #sent = new Map<string, InFlight>();
+  /** What waits for its confirm, by the copy's number. */
+  readonly #sent = new NumberedItems<InFlight>();
   readonly #tables = new SharedTables();
   #bytes = 0;
   /** Whether what waits for its confirm was on a channel that broke: nothing else is sent meanwhile. */
@@ -102,7 +103,7 @@ export class PublishWindow {
     const channel = await session.confirmChannel();
     channel.on("return", ({ properties }) => {
       const copy = (properties.headers as Record<string, unknown> | undefined)?.[FIELD.copy];
-      const message = this.#sent.get(String(copy));
+      const message = this.#sent.get(numberOfCopy(copy));
       if (message !== undefined) message.returned = true;
     });
     let cause: unknown;
@@ -181,8 +182,9 @@ export class PublishWindow {
 
   /** Puts what was sent and not confirmed in front of what waits. */
   #takeBack(cause: unknown): void {
-    const back = [...this.#sent.values()];
-    this.#sent.clear();
+    // Written in the order of their numbers, now and before.
+    const back = [...this.#sent].sort(([one], [other]) => one - other).map(([, inFlight]) => inFlight);
+    for (const { sending } of back) this.#sent.delete(sending.message.number);
     this.#bytes = 0;
     this.#alone = false;
     this.#rest();
@@ -211,8 +213,8 @@ export class PublishWindow {
 
   #write(channel: ConfirmChannel, inFlight: InFlight): void {
     const { exchange, routingKey, message } = inFlight.sending;
-    const { copy, content, headers, options } = message;
-    this.#sent.set(copy, inFlight);
+    const { number, content, headers, options } = message;
+    this.#sent.set(number, inFlight);
     this.#bytes += content.byteLength;
     this.#watchConfirms();
     this.#session?.gather();
@@ -230,7 +232,7 @@ export class PublishWindow {
 
   #answered(channel: ConfirmChannel, inFlight: InFlight, error: unknown): void {
     // A channel that ended answers everything with an error: taking it back, or not, is decided elsewhere.
-    if (this.#channel !== channel || this.#sent.get(inFlight.sending.message.copy) !== inFlight) return;
+    if (this.#channel !== channel || this.#sent.get(inFlight.sending.message.number) !== inFlight) return;
     this.#confirms += 1;
     if (error === null) {
       this.#stallMs = STALL_MS;
@@ -241,8 +243,9 @@ export class PublishWindow {
   }
 
   #done({ sending, returned }: InFlight, error: BrokerError | undefined): void {
-    const { copy, content } = sending.message;
-    if (this.#sent.delete(copy)) this.#bytes -= content.byteLength;
+    const { number, content } = sending.message;
+    if (this.#sent.get(number) !== undefined) this.#bytes -= content.byteLength;
+    this.#sent.delete(number);
     if (this.#sent.size === 0) this.#rest();
     if (error !== undefined) sending.fail(error);
     else sending.confirm(returned ? "unrouted" : "stored");
