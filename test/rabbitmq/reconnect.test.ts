@@ -135,22 +135,31 @@ describeWithEngine(
     }, 60_000);
 
     test("and a restart of the server keep queues, messages, retries and dead letters", async () => {
-      const { open } = setUp();
+      const { open, prefix } = setUp();
       const [publisher, member] = [await open(), await open()];
       await publisher.createQueue("orders.created", "later");
       let broken = true;
+      let failures = 0;
       const seen: string[] = [];
       await member.subscribe(
         "orders.paid",
         (delivery) => {
+          failures += broken ? 1 : 0;
           if (broken) throw new Error("broken");
           seen.push(delivery.text());
         },
-        { queue: "billing", maxAttempts: 2, backoffMs: 3_000 },
+        { queue: "billing", maxAttempts: 2, backoffMs: 15_000, maxBackoffMs: 15_000 },
       );
       await publisher.publish("orders.created", { body: "kept" });
       await publisher.publish("orders.paid", { body: "retried" });
       await publisher.publish("dlq.orders.lost", { body: "dead" });
+      // The retry waits, and the server has heard that the first attempt is over: else the message comes once more.
+      const atHand = async () => {
+        const queues = await engine.ctl("list_queues", "--quiet", "--no-table-headers", "name", "messages");
+        return queues.split("\n").find((line) => line.startsWith(`${prefix}.queue:orders.paid:billing\t`));
+      };
+      await vi.waitFor(() => expect(failures).toBe(1), WAIT);
+      await vi.waitFor(async () => expect(await atHand()).toMatch(/\t0$/), WAIT);
       await engine.restart();
       broken = false;
       await vi.waitFor(() => expect(seen).toEqual(["retried"]), WAIT);
