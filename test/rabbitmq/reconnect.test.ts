@@ -162,7 +162,7 @@ describeWithEngine(
       await vi.waitFor(async () => expect(await atHand()).toMatch(/\t0$/), WAIT);
       await engine.restart();
       broken = false;
-      await vi.waitFor(() => expect(seen).toEqual(["retried"]), WAIT);
+      await vi.waitFor(() => expect(seen).toEqual(["retried"]), { ...WAIT, timeout: 40_000 });
       await vi.waitFor(() => expect(publisher.status).toBe("connected"), WAIT);
       // A handler has a message before the server has its ack.
       const held = async () => (await publisher.queues.list()).map(({ queue, messages }) => [queue, messages]).sort();
