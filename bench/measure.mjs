@@ -8,8 +8,8 @@ import { BODY_BYTES, LARGE_BYTES } from "./workload.mjs";
 
 const MEBIBYTE = 1024 ** 2;
 
-/** How much less there is in a latency run that only warms up. */
-const LESS_OF_WARM_UP = 4;
+/** How much longer a throughput run takes that only warms up, and how much less there is in such a latency run. */
+const WARM_UP = { longer: 3, lessLatency: 4 };
 
 /** How much less there is of large bodies in a latency run. */
 const LESS_OF_LARGE = 10;
@@ -81,7 +81,7 @@ async function rounded(group, senders, skipped, options, steps) {
         const which = round === 0 ? "warm-up" : `round ${round} of ${options.rounds}`;
         steps.begin(`${group.name}: ${which}: ${contestant}, ${bodyBytes} bytes`);
         try {
-          const measured = await figuresOf(contestant, sender, bodyBytes, round === 0 ? LESS_OF_WARM_UP : 1, options);
+          const measured = await figuresOf(contestant, sender, bodyBytes, options, round === 0);
           ofRound.push({ contestant, bodyBytes, ...measured, ...memoryOf(measured, bodyBytes === sizes.at(-1)) });
         } catch (error) {
           skipped[contestant] = firstLine(error);
@@ -95,12 +95,16 @@ async function rounded(group, senders, skipped, options, steps) {
   return figures;
 }
 
-async function figuresOf(contestant, sender, bodyBytes, lessLatency, { ms, rate, latencyMessages }) {
-  const { messagesPerSecond, cpuMicrosPerMessage, peakBytes } = await sender.ask("throughput", { bodyBytes, ms });
+async function figuresOf(contestant, sender, bodyBytes, { ms, rate, latencyMessages }, warmsUp) {
+  const { messagesPerSecond, cpuMicrosPerMessage, peakBytes } = await sender.ask("throughput", {
+    bodyBytes,
+    ms: warmsUp ? ms * WARM_UP.longer : ms,
+  });
   const { receivers = 1, shared = false } = CONTESTANTS[contestant];
   // The rate is that of deliveries, of which a message for ten has ten.
   const less = (shared ? 1 : receivers) * (bodyBytes >= LARGE_BYTES ? LESS_OF_LARGE : 1);
-  const paced = { bodyBytes, messages: Math.ceil(latencyMessages / less / lessLatency), rate: rate / less };
+  const lessOften = less * (warmsUp ? WARM_UP.lessLatency : 1);
+  const paced = { bodyBytes, messages: Math.ceil(latencyMessages / lessOften), rate: rate / less };
   return {
     throughput: messagesPerSecond,
     cpu: cpuMicrosPerMessage,
