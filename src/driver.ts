@@ -198,8 +198,6 @@ export interface DriverDelivery {
   readonly key: string | undefined;
   readonly header: Header;
   readonly body: Uint8Array;
-  /** Whether nobody else reads these bytes, now or for another attempt or a dead letter: the handler then gets no copy of its own. */
-  readonly ownsBody?: boolean;
   /** 1 plus the attempts already counted: handler starts that failed, and processes that died with it. */
   readonly attempt: number;
   /** When it failed first, in milliseconds since the epoch; `undefined` where it has not, or nobody knows. */

@@ -65,7 +65,8 @@ export class RunningDelivery implements Delivery, Bagged {
   }
 
   get message(): Message {
-    this.#message ??= { header: Object.freeze(this.source.header), body: this.#ownBody() };
+    // Other subscriptions of this process may share header and bytes: nobody can change the one, and each has its own of the other.
+    this.#message ??= { header: Object.freeze(this.source.header), body: shortLivedCopy(this.source.body) };
     return this.#message;
   }
 
@@ -128,12 +129,6 @@ export class RunningDelivery implements Delivery, Bagged {
   expire(reason: BrokerError): void {
     this.state = "stale";
     this.#abort?.abort(reason);
-  }
-
-  // As a rule other subscriptions of this process share the bytes, or a dead letter will have them.
-  #ownBody(): Buffer {
-    const { body, ownsBody } = this.source;
-    return ownsBody === true ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : shortLivedCopy(body);
   }
 
   #settle(decision: Decision): Promise<void> {

@@ -92,7 +92,6 @@ class CoreDelivery implements DriverDelivery {
   readonly key: string | undefined;
   readonly header: DriverDelivery["header"];
   readonly body: Uint8Array;
-  readonly ownsBody = true;
   readonly attempt = 1;
   readonly firstFailureAt = undefined;
   declare readonly broken?: string;
