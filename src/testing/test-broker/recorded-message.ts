@@ -19,7 +19,7 @@ export class PublishedMessage {
     this.topic = topic;
     this.id = id;
     this.key = key;
-    this.header = header;
+    this.header = Object.freeze(header);
     this.body = Uint8Array.prototype.slice.call(body);
   }
 

@@ -76,6 +76,21 @@ describe("published", () => {
     expect(() => first?.json()).toThrow(SyntaxError);
   });
 
+  test("shows headers that cannot be changed: the message that a handler gets stays as it is", async () => {
+    await using broker = await connected();
+    const queue = await broker.subscribe("t", () => {}, { queue: "q" });
+    await queue.unsubscribe();
+    await broker.publish("t", { header: { kind: "new" } });
+    const header = broker.published("t")[0]?.header as Record<string, string>;
+    expect(() => {
+      header["kind"] = "old";
+    }).toThrow(TypeError);
+    const seen: unknown[] = [];
+    await broker.subscribe("t", ({ message }) => void seen.push({ ...message.header }), { queue: "q" });
+    await broker.settled();
+    expect(seen).toEqual([{ kind: "new" }]);
+  });
+
   test("does not show what could not be published", async () => {
     await using broker = await connected();
     await expect(broker.publish("t", {}, { mandatory: true })).rejects.toMatchObject({ code: "ERR_NO_SUBSCRIBERS" });
