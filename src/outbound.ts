@@ -38,7 +38,9 @@ export class Outbound {
     this.#unanswered += 1;
     outgoing.whenAnswered(this.#answered);
     if (this.#down) return this.#hold(outgoing);
-    if (this.#unanswered === 1 && this.#driver.sendsAtOnce === true) return this.#publish([outgoing]);
+    // What was abandoned is answered, but may still wait in the batch.
+    if (this.#unanswered === 1 && this.#batch.length === 0 && this.#driver.sendsAtOnce === true)
+      return this.#publish([outgoing]);
     this.#batch.push(outgoing);
     if (this.#scheduled) return;
     this.#scheduled = true;

@@ -44,6 +44,20 @@ describe("a publish while nothing is on its way", () => {
     await broker.disconnect();
   });
 
+  test("does not overtake those that wait for the end of the turn although nobody waits for their answers", async () => {
+    const { driver, broker, batches } = await connected(true);
+    driver.onPublish = () => {};
+    const aborting = new AbortController();
+    const aborted = ["a", "b", "c"].map((body) => broker.publish("t", { body }, { signal: aborting.signal }));
+    aborting.abort(new Error("enough"));
+    const last = broker.publish("t", { body: "d" });
+    for (const publish of aborted) await expect(publish).rejects.toThrow("enough");
+    expect(batches.flat()).toEqual(["a", "b", "c", "d"]);
+    for (const publication of driver.published) publication.confirm("stored");
+    await last;
+    await broker.disconnect();
+  });
+
   test("rejects with the driver's error where that throws within the call", async () => {
     const { driver, broker } = await connected(true);
     driver.onPublish = () => {
