@@ -61,9 +61,9 @@ export class RunningDeliveries {
     const now = this.#clock.now();
     const watched = this.all().filter(({ state }) => state === "open");
     const due = watched.filter(({ deadlineAt }) => deadlineAt <= now);
-    // What one of them does may settle another.
+    // What one of them does may settle another, or give it more time.
     for (const delivery of due.sort((one, other) => one.deadlineAt - other.deadlineAt))
-      if (delivery.state === "open") this.#timedOut(delivery);
+      if (delivery.state === "open" && delivery.deadlineAt <= now) this.#timedOut(delivery);
     let nextAt = Number.POSITIVE_INFINITY;
     for (const { deadlineAt } of watched) if (deadlineAt > now) nextAt = Math.min(nextAt, deadlineAt);
     if (nextAt < Number.POSITIVE_INFINITY) this.#watch(nextAt);

@@ -263,6 +263,25 @@ describe("time", () => {
     expect(delivery.outcomes).toHaveLength(1);
     expect(held?.signal.aborted).toBe(true);
   });
+
+  test("more time that a handler gets as another's is over counts, though its own was over as well", async () => {
+    const held: Delivery[] = [];
+    const { deliver, clock } = await subscribed(
+      (delivery) => {
+        held.push(delivery);
+        return new Promise(() => {});
+      },
+      { ackTimeoutMs: 100, concurrency: 2 },
+    );
+    const deliveries = [deliver({ id: "1" }), deliver({ id: "2" })];
+    held[0]?.signal.addEventListener("abort", () => held[1]?.extend(50));
+    clock.advance(100);
+    expect(deliveries.map(({ outcomes }) => outcomes.length)).toEqual([1, 0]);
+    clock.advance(49);
+    expect(held[1]?.signal.aborted).toBe(false);
+    clock.advance(1);
+    expect(deliveries.map(({ outcomes }) => outcomes.length)).toEqual([1, 1]);
+  });
 });
 
 describe("order and flow", () => {
