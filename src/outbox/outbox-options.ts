@@ -12,5 +12,6 @@ export interface OutboxOptions extends BacklogLimits {
   readonly keepsUnwanted: boolean;
   /** Where messages are written down before anybody gets them. Without one they are in memory only. */
   readonly journal?: Journal | undefined;
+  /** Called once the message is gone: who hears of it may publish at once, and finds its room. */
   onGiveUp(message: GivenUp): void;
 }

@@ -102,9 +102,9 @@ export class Outbox {
     const given: OutboxMessage[] = [];
     for (const entry of [...lane.entries()]) {
       this.#detach(entry);
-      if (reason !== undefined) this.#reportGivenUp(entry, reason);
       if (entry.message.holders === 1) given.push(entry.message);
       this.#finish(entry);
+      if (reason !== undefined) this.#reportGivenUp(entry, reason);
     }
     lane.members.length = 0;
     this.#journal?.laneRemoved(lane);
@@ -436,10 +436,10 @@ export class Outbox {
       for (const entry of lane.waitingSince(oldest)) this.giveUp(entry, reason);
     }
     for (const message of this.#unwanted.takeOlderThan(oldest)) {
-      this.#options.onGiveUp({ topic: message.topic, id: message.id, reason });
       message.holders -= 1;
       this.#journal?.finished(message, undefined);
       this.#forget(message);
+      this.#options.onGiveUp({ topic: message.topic, id: message.id, reason });
     }
     if (this.messages > 0) this.#sweep.arm();
   }

@@ -204,6 +204,44 @@ describe("bounds", () => {
     expect(clock.timers).toBe(0);
   });
 
+  test.each(["nobody wants", "waits in a queue"])(
+    "what is given up has made room when that is told: what %s",
+    (state) => {
+      const told: unknown[] = [];
+      const { clock, outbox, publish, publication, subscribe } = harness({
+        maxMessages: 1,
+        maxAgeMs: 10_000,
+        onGiveUp: ({ topic }) => {
+          const { made, published } = publication("alerts");
+          outbox.publish([made], 1_000);
+          told.push([topic, published.answers]);
+        },
+      });
+      if (state !== "nobody wants") subscribe("t", { queue: "q", window: 0 });
+      publish("t");
+      clock.advance(11_000);
+      expect(told).toEqual([["t", ["waiting"]]]);
+      expect(outbox.messages).toBe(1);
+    },
+  );
+
+  test("what a removed queue gives up has made room when that is told", () => {
+    const told: unknown[] = [];
+    const { outbox, publish, publication, subscribe } = harness({
+      maxMessages: 1,
+      onGiveUp: ({ topic }) => {
+        const { made, published } = publication("alerts");
+        outbox.publish([made], 1_000);
+        told.push([topic, published.answers]);
+      },
+    });
+    const { lane } = subscribe("t", { queue: "q", window: 0 });
+    publish("t");
+    outbox.removeLane(lane, "its queue was removed");
+    expect(told).toEqual([["t", ["waiting"]]]);
+    expect(outbox.messages).toBe(1);
+  });
+
   test("let others wait in line for room, with whenFull wait", () => {
     const { outbox, publish, subscribe } = harness({ maxMessages: 1, whenFull: "wait" });
     const member = subscribe("t", { window: 10 });
