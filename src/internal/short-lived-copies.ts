@@ -1,3 +1,5 @@
+import { markAsUntransferable } from "node:worker_threads";
+
 /** How large the pieces of memory are in which copies lie side by side, in bytes. */
 const PIECE_BYTES = 32 * 1024;
 
@@ -19,6 +21,8 @@ export function shortLivedCopy(bytes: Uint8Array): Buffer {
   if (size > MOST_SHARING_BYTES) return Buffer.from(bytes);
   if (at + size > piece.length) {
     piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    // As Node's pool: who transferred one copy would take away all others of its piece.
+    markAsUntransferable(piece.buffer);
     at = 0;
   }
   const copy = piece.subarray(at, at + size);
