@@ -1,5 +1,8 @@
 import type { Driver, DriverDelivery, DriverSubscription, Publication, SubscribeRequest } from "../../driver.ts";
 
+/** What a driver may have. */
+const OPTIONAL = ["flush", "queues", "deadLetters", "sendsAtOnce", "server"] as const;
+
 /** A driver that does what `driver` does, but for the members given. */
 export function wrapDriver<Native>(driver: Driver<Native>, overrides: Partial<Driver<Native>>): Driver<Native> {
   const wrapped: Driver<Native> = {
@@ -21,14 +24,14 @@ export function wrapDriver<Native>(driver: Driver<Native>, overrides: Partial<Dr
     disconnect: (deadlineAt) => driver.disconnect(deadlineAt),
   };
   // Only what the driver has, and not read before it is connected.
-  for (const name of ["flush", "queues", "deadLetters", "server"] as const) {
+  for (const name of OPTIONAL) {
     if (name in driver)
       Object.defineProperty(wrapped, name, { get: () => bound(driver, name), enumerable: true, configurable: true });
   }
   return Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(overrides));
 }
 
-function bound(driver: Driver, name: "flush" | "queues" | "deadLetters" | "server"): unknown {
+function bound(driver: Driver, name: (typeof OPTIONAL)[number]): unknown {
   const member = driver[name];
   return typeof member === "function" ? member.bind(driver) : member;
 }
@@ -43,6 +46,7 @@ export function wrapDelivery(delivery: DriverDelivery, overrides: Partial<Driver
     body: delivery.body,
     attempt: delivery.attempt,
     firstFailureAt: delivery.firstFailureAt,
+    ...(delivery.ownsBody === undefined ? {} : { ownsBody: delivery.ownsBody }),
     ...(delivery.broken === undefined ? {} : { broken: delivery.broken }),
     settle: (outcome) => delivery.settle(outcome),
     extend: (ms, attempt) => delivery.extend?.(ms, attempt),
