@@ -46,7 +46,6 @@ export function wrapDelivery(delivery: DriverDelivery, overrides: Partial<Driver
     body: delivery.body,
     attempt: delivery.attempt,
     firstFailureAt: delivery.firstFailureAt,
-    ...(delivery.ownsBody === undefined ? {} : { ownsBody: delivery.ownsBody }),
     ...(delivery.broken === undefined ? {} : { broken: delivery.broken }),
     settle: (outcome) => delivery.settle(outcome),
     extend: (ms, attempt) => delivery.extend?.(ms, attempt),

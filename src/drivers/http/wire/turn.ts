@@ -9,7 +9,7 @@ export interface Sender {
  * ends, or where `together` says that nothing follows.
  */
 export class Turn {
-  #senders: Sender[] = [];
+  readonly #senders: Sender[] = [];
   #ends = false;
   #together = false;
 
@@ -33,10 +33,7 @@ export class Turn {
   }
 
   #send(): void {
-    const senders = this.#senders;
-    if (senders.length === 0) return;
-    this.#senders = [];
-    for (const sender of senders) sender.send();
+    for (let sender = this.#senders.pop(); sender !== undefined; sender = this.#senders.pop()) sender.send();
   }
 
   readonly #end = (): void => {
