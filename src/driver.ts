@@ -196,7 +196,9 @@ export interface DriverDelivery {
   readonly topic: string;
   readonly id: string;
   readonly key: string | undefined;
+  /** Frozen when a handler reads it. */
   readonly header: Header;
+  /** Never changed: a handler gets a copy. */
   readonly body: Uint8Array;
   /** 1 plus the attempts already counted: handler starts that failed, and processes that died with it. */
   readonly attempt: number;
