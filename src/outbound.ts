@@ -3,7 +3,7 @@ import { BrokerError, wrapError } from "./errors.ts";
 import { type Deferred, deferred } from "./internal/deferred.ts";
 import type { Outgoing } from "./outgoing.ts";
 
-const NOW = Promise.resolve();
+const RESOLVED = Promise.resolve();
 
 /** The bounds of an {@link Outbound}. */
 export interface OutboundLimits {
@@ -45,7 +45,7 @@ export class Outbound {
     if (this.#scheduled) return;
     this.#scheduled = true;
     // As `queueMicrotask`, without the resource that Node makes for each call of that one.
-    void NOW.then(this.#flush);
+    void RESOLVED.then(this.#flush);
   }
 
   /** The connection is lost: hold back what comes. */

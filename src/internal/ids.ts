@@ -14,7 +14,7 @@ const ENDS = Array.from({ length: BLOCK }, (_, index) => hex(index, BLOCK_DIGITS
 
 /**
  * Ids that are unique in the world, in the form of a UUID: 74 random bits that all ids of one source share, and twelve digits
- * that count up from a random number. Making one costs a hundredth of a UUID whose bits are all random: it is two strings that
+ * that count up from a random number. Making one costs a tenth of a UUID whose bits are all random: it is two strings that
  * exist already, joined when somebody reads it. An id is a name and no secret: from one, others can be told.
  */
 export class Ids {

@@ -18,6 +18,7 @@ export class NumberedItems<T> {
   /** The page of the last call, which is most often that of the next. */
   #near: Page<T> | undefined;
   #nearIndex = -1;
+  /** The page that was made last, which is kept although it may be empty. */
   #newestIndex = -1;
   /** An empty page, for the next that is needed: where items leave as soon as they come, it is always the same. */
   #spare: Page<T> | undefined;
@@ -81,7 +82,7 @@ export class NumberedItems<T> {
     return page;
   }
 
-  /** The page that was the newest so far goes where it is empty. */
+  /** The page that was the newest so far goes if it is empty. */
   #dropNewest(): void {
     const page = this.#pages.get(this.#newestIndex);
     if (page?.count !== 0) return;
