@@ -1,4 +1,5 @@
 import { BrokerError } from "./errors.ts";
+import { copyOf } from "./internal/copies.ts";
 
 /** Header names and values: strings, without a prototype, so that `__proto__` is a name like any other. Frozen once a handler sees it. */
 export type Header = Readonly<Record<string, string>>;
@@ -20,6 +21,11 @@ export const DEFAULT_MAX_MESSAGE_BYTES: number = 1024 * 1024;
 
 /** The one header without names. */
 export const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
+
+/** A header that nobody can change any more. */
+export function frozen(header: Header): Header {
+  return header === EMPTY_HEADER ? header : Object.freeze(header);
+}
 
 /** A header, and how many bytes its names and values have. */
 export interface MeasuredHeader {
@@ -63,7 +69,7 @@ export function copyBody(body: unknown, topic?: string): Uint8Array {
   if (body === undefined) return new Uint8Array(0);
   // Small ones go into Node's pool of 8 KiB: memory of its own for each would cost more than all the rest of a publish.
   if (typeof body === "string") return Buffer.from(body, "utf8");
-  if (body instanceof Uint8Array) return Buffer.from(body);
+  if (body instanceof Uint8Array) return copyOf(body);
   throw invalid(
     `body is neither a string nor a Uint8Array but ${body === null ? "null" : typeof body}; use broker.publisher(topic) to encode values`,
     topic,

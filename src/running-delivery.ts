@@ -1,9 +1,9 @@
 import type { Delivery } from "./delivery.ts";
 import type { DriverDelivery } from "./driver.ts";
 import { BrokerError } from "./errors.ts";
-import type { Bagged } from "./internal/bag.ts";
-import { shortLivedCopy } from "./internal/short-lived-copies.ts";
-import type { Message } from "./message.ts";
+import { shortLivedCopyOf } from "./internal/copies.ts";
+import { frozen, type Message } from "./message.ts";
+import type { Slot } from "./slot.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -24,22 +24,19 @@ const DONE: Promise<void> = Promise.resolve();
 const ACK_DECISION: Decision = { kind: "ack" };
 
 /** A delivery from the moment the driver hands it over: waiting, running, settled or stale. */
-export class RunningDelivery implements Delivery, Bagged {
+export class RunningDelivery implements Delivery {
   readonly source: DriverDelivery;
   readonly attempt: number;
   /** When the message failed first, as far as is known. */
   readonly firstFailureAt: number | undefined;
-  /** Whether its slot is taken. */
-  running = false;
+  /** Where it runs; `undefined` before and afterwards. */
+  slot: Slot | undefined;
   /** Whether its handler has ended, or there is none to wait for. */
   handlerEnded = false;
   /** `open` until something was decided; `stale` when time decided. */
   state: "open" | "settled" | "stale" = "open";
   /** Whether the key of this message stays busy: it runs again in this process. */
   retriesHere = false;
-  /** Until when it may run, in milliseconds since the epoch. */
-  deadlineAt = 0;
-  place = -1;
   readonly #owner: DeliveryOwner;
   #message: Message | undefined;
   #abort: AbortController | undefined;
@@ -66,7 +63,7 @@ export class RunningDelivery implements Delivery, Bagged {
 
   get message(): Message {
     // Other subscriptions of this process may share header and bytes: nobody can change the one, and each has its own of the other.
-    this.#message ??= { header: Object.freeze(this.source.header), body: shortLivedCopy(this.source.body) };
+    this.#message ??= { header: frozen(this.source.header), body: shortLivedCopyOf(this.source.body) };
     return this.#message;
   }
 

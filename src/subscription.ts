@@ -48,7 +48,7 @@ export class Subscription implements DeliveryOwner {
   readonly #agenda: Agenda;
   readonly #deadLetters: DeadLetterWriter;
   #settling = 0;
-  #pumping = false;
+  #starting = false;
   #stopping = false;
   #stopped = false;
   #idle: Deferred<void> | undefined;
@@ -68,7 +68,11 @@ export class Subscription implements DeliveryOwner {
     this.#agenda = new Agenda(host.clock);
     const origin = { pattern, queue: options.queue, subscriptionId: options.queue === undefined ? id : undefined };
     this.#deadLetters = new DeadLetterWriter(host, origin, options.maxAttempts, options.maxBackoffMs);
-    this.#running = new RunningDeliveries(host.clock, (delivery) => this.#timedOut(delivery));
+    this.#running = new RunningDeliveries(host.clock, options.ackTimeoutMs, {
+      returned: (delivery) => this.#returned(delivery),
+      failed: (delivery, error) => this.#failed(delivery, error),
+      timedOut: (delivery) => this.#timedOut(delivery),
+    });
   }
 
   /** Takes a message from the driver. */
@@ -82,9 +86,10 @@ export class Subscription implements DeliveryOwner {
         "no attempts are left: the process that held the message died, or lost it";
       return this.#bury(delivery, reason, source.attempt - 1);
     }
-    const { key } = source;
-    if (this.options.orderBy !== undefined && key !== undefined && !this.#keys.admit(key, delivery)) return;
-    this.#ready.push(delivery);
+    if (this.options.orderBy !== undefined && source.key !== undefined && !this.#keys.admit(source.key, delivery))
+      return;
+    if (this.#ready.size > 0 || !this.#canStart) this.#ready.push(delivery);
+    else this.#start(delivery);
     this.#pump();
   }
 
@@ -137,44 +142,45 @@ export class Subscription implements DeliveryOwner {
   }
 
   extend(delivery: RunningDelivery, ms: number): void {
-    this.#running.limit(delivery, this.#host.clock.now() + ms);
+    this.#running.extend(delivery, ms);
     delivery.source.extend?.(ms, delivery.attempt);
   }
 
-  // A handler that returns at once makes room for the next, which this loop starts: recursion would grow with the backlog.
   #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    while (!this.#stopping && this.#running.size < this.options.concurrency && this.#ready.size > 0) {
-      if (this.#handler === undefined && this.#pullers.size === 0) break;
-      const delivery = this.#ready.shift();
-      if (delivery !== undefined) this.#start(delivery);
-    }
-    this.#pumping = false;
+    while (this.#ready.size > 0 && this.#canStart) this.#start(this.#ready.shift() as RunningDelivery);
+  }
+
+  // A handler that returns at once makes room for the next, which whoever started it starts: recursion would grow with the backlog.
+  get #canStart(): boolean {
+    if (this.#starting || this.#stopping || this.#running.size >= this.options.concurrency) return false;
+    return this.#handler !== undefined || this.#pullers.size > 0;
   }
 
   #start(delivery: RunningDelivery): void {
-    delivery.running = true;
-    this.#running.add(delivery, this.#host.clock.now() + this.options.ackTimeoutMs);
+    this.#starting = true;
+    this.#run(delivery);
+    this.#starting = false;
+  }
+
+  #run(delivery: RunningDelivery): void {
+    const slot = this.#running.add(delivery);
     if (channels.deliver.hasSubscribers) channels.deliver.publish(this.#event(delivery));
     if (this.#handler === undefined) {
       delivery.handlerEnded = true;
       this.#pullers.shift()?.resolve(delivery);
       return;
     }
-    let result: unknown;
+    let ending: Promise<unknown> | undefined;
     try {
-      result = this.#handler(delivery);
+      const result = this.#handler(delivery);
+      // A promise of the language's own tells its end once, whatever the handler's does.
+      if (isThenable(result)) ending = Promise.resolve(result);
     } catch (error) {
       this.#failed(delivery, error);
       return;
     }
-    if (isThenable(result)) {
-      result.then(
-        () => this.#returned(delivery),
-        (error: unknown) => this.#failed(delivery, error),
-      );
-    } else this.#returned(delivery);
+    if (ending === undefined) this.#returned(delivery);
+    else ending.then(slot.returned, slot.failed);
   }
 
   #returned(delivery: RunningDelivery): void {
@@ -232,8 +238,7 @@ export class Subscription implements DeliveryOwner {
 
   /** Frees the slot, and lets the next message of the same key run. */
   #free(delivery: RunningDelivery): void {
-    if (!delivery.running) return;
-    delivery.running = false;
+    if (delivery.slot === undefined) return;
     this.#running.delete(delivery);
     if (!delivery.retriesHere) this.#nextOfKey(delivery);
     else if (!this.#waiting.has(delivery)) this.#runAgain(delivery);
@@ -264,7 +269,7 @@ export class Subscription implements DeliveryOwner {
         delivery,
         this.#agenda.at(now + delayMs, () => {
           this.#waiting.delete(delivery);
-          if (!delivery.running) this.#runAgain(delivery);
+          if (delivery.slot === undefined) this.#runAgain(delivery);
         }),
       );
       return undefined;
@@ -345,7 +350,7 @@ export class Subscription implements DeliveryOwner {
     for (const delivery of this.#ready.drain()) this.#tell(delivery.source, this.#unstarted(delivery, 0));
     for (const delivery of this.#keys.drain()) this.#tell(delivery.source, RELEASE);
     for (const [delivery, appointment] of this.#waiting) {
-      if (delivery.running) continue;
+      if (delivery.slot !== undefined) continue;
       const delayMs = Math.max(0, appointment.dueAt - this.#host.clock.now());
       this.#tell(delivery.source, this.#unstarted(delivery, delayMs, delivery.attempt + 1));
     }
@@ -363,8 +368,7 @@ export class Subscription implements DeliveryOwner {
   #cutOff(): void {
     for (const delivery of this.#running.all()) {
       // What an abort does may end another one.
-      if (!delivery.running) continue;
-      delivery.running = false;
+      if (delivery.slot === undefined) continue;
       this.#running.delete(delivery);
       const open = delivery.state === "open";
       delivery.expire(

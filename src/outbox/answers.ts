@@ -15,10 +15,10 @@ export class Answers {
     this.#unanswered = new DeadlineList(clock, (message) => message.answer("waiting"));
   }
 
-  /** The publisher waits for this destination, if it is live. Returns whether it does. */
-  expect(message: OutboxMessage, lane: Lane): boolean {
-    if (!message.unanswered || !lane.live) return false;
-    message.unaccepted += 1;
+  /** Their publishers wait for this destination, if it is live and they wait at all. Returns whether they do. */
+  expect(messages: readonly OutboxMessage[], lane: Lane): boolean {
+    if (!lane.live || messages[0]?.unanswered !== true) return false;
+    for (const message of messages) message.unaccepted += 1;
     return true;
   }
 

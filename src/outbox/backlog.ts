@@ -1,3 +1,4 @@
+import type { Publication } from "../driver.ts";
 import { BrokerError } from "../errors.ts";
 import type { OutboxMessage } from "./message.ts";
 
@@ -17,7 +18,7 @@ export class Backlog {
   readonly #parked: {
     readonly bytes: number;
     readonly admit: () => void;
-    readonly refuse: (error: BrokerError) => void;
+    readonly refuse: () => void;
   }[] = [];
 
   constructor(limits: BacklogLimits) {
@@ -29,12 +30,14 @@ export class Backlog {
     return this.#parked.length === 0 && this.#hasRoom(bytes);
   }
 
-  /** Calls `admit` when there is room, at once or later; calls `refuse` where there is none and nobody waits for it. */
-  ask(topic: string, bytes: number, admit: () => void, refuse: (error: BrokerError) => void): void {
-    if (this.#parked.length === 0 && this.#hasRoom(bytes)) admit();
-    else if (this.#limits.whenFull === "wait" && bytes <= this.#limits.maxBytes) {
-      this.#parked.push({ bytes, admit, refuse: () => refuse(this.#full(topic)) });
-    } else refuse(this.#full(topic));
+  /** Calls `admit` when there is room, at once or later; fails the publication where there is none and it is not to wait. */
+  ask(publication: Publication, admit: () => void): void {
+    const { bytes } = publication;
+    const refuse = () => publication.fail(this.#full(publication.topic));
+    if (this.hasRoom(bytes)) admit();
+    else if (this.#limits.whenFull === "wait" && bytes <= this.#limits.maxBytes)
+      this.#parked.push({ bytes, admit, refuse });
+    else refuse();
   }
 
   add(message: OutboxMessage): void {
@@ -53,7 +56,7 @@ export class Backlog {
 
   /** Refuses everybody who waits. */
   close(): void {
-    for (const { refuse } of this.#parked.splice(0)) refuse(this.#full(""));
+    for (const { refuse } of this.#parked.splice(0)) refuse();
   }
 
   #hasRoom(bytes: number): boolean {

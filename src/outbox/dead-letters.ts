@@ -40,7 +40,7 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
   };
   return {
     async topics() {
-      const standing = [...outbox.lanes.values()].filter((lane) => lane.kind === "standing" && lane.size > 0);
+      const standing = outbox.lanes.all().filter((lane) => lane.kind === "standing" && lane.size > 0);
       return standing.map((lane) => ({ topic: lane.pattern, messages: lane.size }));
     },
     async list(topic) {

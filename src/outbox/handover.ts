@@ -1,14 +1,18 @@
+import type { Answers } from "./answers.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
+import type { Member } from "./member.ts";
 
 /** Hands over what is in line to the members of its lane, as far as they have room. */
 export class Handover {
+  readonly #answers: Answers;
   readonly #accept: (entry: Entry) => void;
   #holds = 0;
   #putOff: Lane[] = [];
 
   /** @param accept a member has taken what it was offered at once. */
-  constructor(accept: (entry: Entry) => void) {
+  constructor(answers: Answers, accept: (entry: Entry) => void) {
+    this.#answers = answers;
     this.#accept = accept;
   }
 
@@ -45,16 +49,21 @@ export class Handover {
         if (lane.members.length === 1) lane.members[0]?.carrier.starve?.();
         break;
       }
-      const entry = lane.next() as Entry;
-      const { carrier } = member;
-      entry.state = "offered";
-      entry.member = member;
-      entry.carrier = carrier;
-      member.entries.add(entry);
-      if (member.pipelined) member.room -= 1;
-      else member.offering = true;
-      if (carrier.offer(entry)) this.#accept(entry);
+      this.#offer(member, lane.next() as Entry);
     }
     lane.dispatching = false;
+  }
+
+  #offer(member: Member, entry: Entry): void {
+    member.take(entry);
+    if (member.takesAll) {
+      entry.state = "accepted";
+      this.#answers.settle(entry, true);
+      member.carrier.offer(entry);
+      return;
+    }
+    if (member.pipelined) member.room -= 1;
+    else member.offering = true;
+    if (member.carrier.offer(entry)) this.#accept(entry);
   }
 }

@@ -18,7 +18,10 @@ export class Lane {
   readonly pattern: string;
   readonly queue: string | undefined;
   readonly outbox: Outbox;
+  /** Who takes from it: `add` and `delete` change it. */
   readonly members: Member[] = [];
+  /** Whether somebody is there to take messages. Read for each message: it is worked out when a member comes or goes. */
+  live = false;
   /** First attempts, and messages that were given back, in the order of publishing. */
   readonly ready: Line = new Line(this);
   /** Retries whose delay is over; they go first. */
@@ -39,15 +42,32 @@ export class Lane {
     this.outbox = outbox;
   }
 
-  /** Whether somebody is there to take messages. */
-  get live(): boolean {
-    for (const member of this.members) if (!member.leaving) return true;
-    return false;
-  }
-
   /** Whether new messages may come into it: a broadcast subscription that is leaving wants none. */
   get stays(): boolean {
     return this.kind !== "broadcast" || this.live;
+  }
+
+  add(member: Member): void {
+    member.lane = this;
+    this.members.push(member);
+    this.look();
+  }
+
+  delete(member: Member): void {
+    member.lane = undefined;
+    this.members.splice(this.members.indexOf(member), 1);
+    this.look();
+  }
+
+  /** Nobody takes from it any more. */
+  clear(): void {
+    this.members.length = 0;
+    this.look();
+  }
+
+  /** Looks whether somebody is still there. */
+  look(): void {
+    this.live = this.members.some(({ leaving }) => !leaving);
   }
 
   /** Everything in it: in line, with members, and delayed. */

@@ -6,7 +6,7 @@ const MAX_NAMED = 5;
 /** What an outbox still keeps, and for whom, in words: for the error that says what was given up. */
 export function leftBehind(outbox: Outbox): string {
   const parts: string[] = [];
-  for (const { size, kind, pattern, queue } of outbox.lanes.values()) {
+  for (const { size, kind, pattern, queue } of outbox.lanes.all()) {
     if (size === 0) continue;
     if (kind === "standing") parts.push(`${size} dead in ${pattern}`);
     else if (kind === "queue") parts.push(`${size} for the queue ${queue} of ${pattern}`);

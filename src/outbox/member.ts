@@ -1,4 +1,4 @@
-import type { DriverDelivery } from "../driver.ts";
+import type { SubscribeRequest } from "../driver.ts";
 import { Bag } from "../internal/bag.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
@@ -13,6 +13,8 @@ export interface Carrier {
   offer(entry: Entry): boolean;
   /** Whether it keeps the order by itself, and takes as many messages at a time as its member has `room` for. */
   readonly pipelined?: boolean;
+  /** Whether it takes all that it is offered: that counts as taken before it is called, and what it returns does not count. */
+  readonly takesAll?: boolean;
   /** Messages wait in its lane, and no member of it is free. Called often. */
   starve?(): void;
 }
@@ -26,6 +28,8 @@ export class Member {
   readonly carrier: Carrier;
   /** Whether its carrier is. */
   readonly pipelined: boolean;
+  /** Whether its carrier does. */
+  readonly takesAll: boolean;
   /** The lane that it takes from. */
   lane: Lane | undefined;
   /** How many messages it may hold. Of no meaning with a pipelined carrier. */
@@ -40,14 +44,25 @@ export class Member {
   offering = false;
   /** Not offered anything until this time (milliseconds since the epoch): it is full, or could not be reached. 0 once it is over. */
   pausedUntil = 0;
-  /** Whether it takes no more messages: it is leaving. */
-  leaving = false;
+  #leaving = false;
 
   constructor(id: string, window: number, carrier: Carrier) {
     this.id = id;
     this.window = window;
     this.carrier = carrier;
     this.pipelined = carrier.pipelined === true;
+    this.takesAll = carrier.takesAll === true;
+  }
+
+  /** Whether it takes no more messages: it is leaving. */
+  get leaving(): boolean {
+    return this.#leaving;
+  }
+
+  /** It takes no more messages. */
+  leave(): void {
+    this.#leaving = true;
+    this.lane?.look();
   }
 
   /** A message is in its hands: offered, and not accepted yet. */
@@ -65,17 +80,18 @@ export class Member {
 
   /** Whether it can be offered a message now. */
   get free(): boolean {
-    if (this.leaving || this.pausedUntil !== 0) return false;
+    if (this.#leaving || this.pausedUntil !== 0) return false;
     if (this.pipelined) return this.room > 0 && this.flow.open;
     return !this.offering && this.entries.size < this.window;
   }
 }
 
 /** A member of this process: whatever it is offered, it takes. */
-export function localCarrier(deliver: (delivery: DriverDelivery) => void): Carrier {
+export function localCarrier(request: SubscribeRequest): Carrier {
   return {
+    takesAll: true,
     offer(entry) {
-      deliver(entry);
+      request.deliver(entry);
       return true;
     },
   };

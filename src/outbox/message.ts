@@ -18,7 +18,7 @@ export class OutboxMessage implements Timed {
   /** Whether a live destination has taken it. */
   accepted = false;
   /** Whose message it is: a disconnecting broker counts what it gives up of its own. */
-  owner: object | undefined;
+  readonly owner: object | undefined;
   /** What the journal knows it by; 0 without one. */
   journalId = 0;
   deadlineAt = 0;
@@ -26,11 +26,18 @@ export class OutboxMessage implements Timed {
   nextTimed: Timed | undefined;
   #publication: Publication | undefined;
 
-  constructor(content: MessageContent, sequence: number, publishedAt: number, publication?: Publication) {
+  constructor(
+    content: MessageContent,
+    sequence: number,
+    publishedAt: number,
+    publication?: Publication,
+    owner?: object,
+  ) {
     this.content = content;
     this.sequence = sequence;
     this.publishedAt = publishedAt;
     this.#publication = publication;
+    this.owner = owner;
   }
 
   get topic(): string {

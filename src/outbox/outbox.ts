@@ -1,7 +1,5 @@
 import type { Dead, Outcome, Publication } from "../driver.ts";
 import { BrokerError } from "../errors.ts";
-import { TopicIndex } from "../topic-index.ts";
-import { isDeadLetterTopic } from "../topics.ts";
 import { Answers } from "./answers.ts";
 import { Backlog } from "./backlog.ts";
 import { deadLetterContent } from "./dead-letter-content.ts";
@@ -9,14 +7,17 @@ import { Delays } from "./delays.ts";
 import { Entry } from "./entry.ts";
 import { Handover } from "./handover.ts";
 import type { Journal } from "./journal.ts";
-import { Lane, type LaneKind } from "./lane.ts";
-import { standingLaneId } from "./lane-ids.ts";
+import type { Lane } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
 import type { Member } from "./member.ts";
 import { type MessageContent, OutboxMessage } from "./message.ts";
 import type { OutboxOptions } from "./outbox-options.ts";
 import { Sweep } from "./sweep.ts";
 import { Unwanted } from "./unwanted.ts";
 import { Watchers } from "./watchers.ts";
+
+/** Messages of a batch that are handed over together: to one destination after the other, so that little is called in turn. */
+const TOGETHER = 64;
 
 /**
  * The store-and-forward engine behind the drivers that have no server: it keeps each message until every destination has
@@ -25,10 +26,9 @@ import { Watchers } from "./watchers.ts";
  * its dead-letter topic in one step.
  */
 export class Outbox {
-  readonly lanes: Map<string, Lane> = new Map();
+  readonly lanes: Lanes;
   readonly #options: OutboxOptions;
-  readonly #index = new TopicIndex<Lane>();
-  readonly #handover: Handover = new Handover((entry) => this.accept(entry));
+  readonly #handover: Handover;
   readonly #delays: Delays;
   readonly #backlog: Backlog;
   readonly #answers: Answers;
@@ -44,10 +44,12 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#journal = options.journal;
+    this.lanes = new Lanes(this, options.journal);
     this.#sweep = new Sweep(options.clock, options.maxAgeMs, (oldest) => this.#giveUpOlderThan(oldest));
     this.#delays = new Delays(options.clock, (lane) => this.dispatch(lane));
     this.#backlog = new Backlog(options);
     this.#answers = new Answers(options.clock);
+    this.#handover = new Handover(this.#answers, (entry) => this.accept(entry));
   }
 
   /** How many messages it keeps. */
@@ -63,42 +65,39 @@ export class Outbox {
   /** Takes charge of messages, or fails them. */
   publish(publications: readonly Publication[], acceptTimeoutMs: number, owner?: object): void {
     const now = this.#options.clock.now();
+    let [messages, lanes, topic]: [OutboxMessage[], readonly Lane[], string | undefined] = [[], [], undefined];
+    const take = () => {
+      if (messages.length > 0) this.#take(messages, lanes, acceptTimeoutMs);
+      [messages, topic] = [[], undefined];
+    };
     for (const publication of publications) {
-      const { topic, bytes } = publication;
-      if (this.#backlog.hasRoom(bytes)) this.#admit(publication, acceptTimeoutMs, owner, now);
-      else {
-        const admit = () => this.#admit(publication, acceptTimeoutMs, owner, this.#options.clock.now());
-        this.#backlog.ask(topic, bytes, admit, (error) => publication.fail(error));
+      if (!this.#backlog.hasRoom(publication.bytes)) {
+        take();
+        this.#backlog.ask(publication, () => this.#admit(publication, acceptTimeoutMs, owner));
+        continue;
       }
+      if (publication.topic !== topic || messages.length === TOGETHER) {
+        take();
+        topic = publication.topic;
+        lanes = this.lanes.destinations(topic);
+      }
+      if (lanes.length > 0 || this.#isKept(publication))
+        messages.push(this.#message(publication, now, publication, owner));
     }
+    take();
   }
 
   /** Puts a message into one lane only: it was sent to that subscription. */
   publishTo(lane: Lane, publication: Publication, acceptTimeoutMs: number): void {
-    this.#backlog.ask(
-      publication.topic,
-      publication.bytes,
-      () => this.#take(this.#message(publication, publication), [lane], acceptTimeoutMs),
-      (error) => publication.fail(error),
+    this.#backlog.ask(publication, () =>
+      this.#take([this.#message(publication, this.#options.clock.now(), publication)], [lane], acceptTimeoutMs),
     );
-  }
-
-  /** The lane of this id, made if it is new. */
-  lane(id: string, kind: LaneKind, pattern: string, queue: string | undefined): Lane {
-    const known = this.lanes.get(id);
-    if (known !== undefined) return known;
-    const lane = new Lane(id, kind, pattern, queue, this);
-    this.lanes.set(id, lane);
-    this.#index.add(pattern, lane);
-    this.#journal?.laneAdded(lane);
-    return lane;
   }
 
   /** Removes a lane and what waits in it; resolves with the messages that only it still wanted. */
   removeLane(lane: Lane, reason: string | undefined): OutboxMessage[] {
-    if (this.lanes.get(lane.id) !== lane) return [];
-    this.lanes.delete(lane.id);
-    this.#index.remove(lane.pattern, lane);
+    if (!this.lanes.has(lane)) return [];
+    this.lanes.delete(lane);
     const given: OutboxMessage[] = [];
     for (const entry of [...lane.entries()]) {
       this.#detach(entry);
@@ -106,14 +105,13 @@ export class Outbox {
       this.#finish(entry);
       if (reason !== undefined) this.#reportGivenUp(entry, reason);
     }
-    lane.members.length = 0;
+    lane.clear();
     this.#journal?.laneRemoved(lane);
     return given;
   }
 
   addMember(lane: Lane, member: Member): void {
-    member.lane = lane;
-    lane.members.push(member);
+    lane.add(member);
     const waiting = this.#unwanted.take(lane.pattern);
     for (const message of waiting.reverse()) {
       lane.giveBack(new Entry(message, lane));
@@ -128,9 +126,8 @@ export class Outbox {
   removeMember(member: Member, counted: boolean): void {
     const { lane } = member;
     if (lane === undefined) return;
-    member.lane = undefined;
-    member.leaving = true;
-    lane.members.splice(lane.members.indexOf(member), 1);
+    member.leave();
+    lane.delete(member);
     for (const entry of member.inOrder().reverse()) this.#putBack(entry, counted && entry.state === "accepted");
     if (!lane.live) for (const entry of lane.entries()) this.#answers.settle(entry, false);
     if (lane.kind === "standing") this.#dropIfEmpty(lane);
@@ -239,7 +236,7 @@ export class Outbox {
 
   /** Whether nothing is on its way to a live target. */
   get idle(): boolean {
-    return this.#arriving === 0 && ![...this.lanes.values()].some((lane) => lane.live && lane.size > 0);
+    return this.#arriving === 0 && !this.lanes.all().some((lane) => lane.live && lane.size > 0);
   }
 
   /** Answers whoever still waits, and stops all timers. Messages stay to be counted; answers that come later change nothing. */
@@ -249,12 +246,12 @@ export class Outbox {
     this.#answers.close();
     this.#sweep.stop();
     this.#backlog.close();
-    for (const lane of this.lanes.values()) for (const entry of lane.entries()) entry.message.answer("waiting");
+    for (const lane of this.lanes.all()) for (const entry of lane.entries()) entry.message.answer("waiting");
   }
 
   /** When the oldest message that it keeps was published, in milliseconds since the epoch; `Infinity` without any. */
   get oldestAt(): number {
-    return Math.min(this.#unwanted.oldestAt, ...[...this.lanes.values()].map((lane) => lane.oldestAt));
+    return Math.min(this.#unwanted.oldestAt, ...this.lanes.all().map((lane) => lane.oldestAt));
   }
 
   /** How many messages wait for a first subscriber, by topic. */
@@ -277,30 +274,35 @@ export class Outbox {
 
   /** Puts a message into a lane as if it were new there. */
   insert(lane: Lane, content: MessageContent): void {
-    const message = this.#message(content);
+    const message = this.#message(content, this.#options.clock.now());
     this.#journal?.store(message, [lane]);
-    this.#route(message, [lane], 0);
+    this.#route([message], [lane], 0);
   }
 
-  #admit(publication: Publication, acceptTimeoutMs: number, owner: object | undefined, now: number): void {
-    const { topic } = publication;
-    if (isDeadLetterTopic(topic)) this.#standingLane(topic);
-    const lanes = this.#wanting(topic);
-    if (lanes.length === 0) {
-      if (publication.mandatory)
-        return publication.fail(new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic }));
-      if (!this.#options.keepsUnwanted) return publication.confirm("unrouted");
-    }
-    const message = this.#message(publication, publication, now);
-    message.owner = owner;
-    this.#take(message, lanes, acceptTimeoutMs);
+  #admit(publication: Publication, acceptTimeoutMs: number, owner: object | undefined): void {
+    const lanes = this.lanes.destinations(publication.topic);
+    if (lanes.length === 0 && !this.#isKept(publication)) return;
+    this.#take([this.#message(publication, this.#options.clock.now(), publication, owner)], lanes, acceptTimeoutMs);
+  }
+
+  /** Whether a message that nobody wants is kept. Answers its publisher where it is not. */
+  #isKept(publication: Publication): boolean {
+    const { topic, mandatory } = publication;
+    if (mandatory) publication.fail(new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic }));
+    else if (!this.#options.keepsUnwanted) publication.confirm("unrouted");
+    else return true;
+    return false;
   }
 
   /** Where there is a journal, a message is in it before anybody gets it. */
-  #take(message: OutboxMessage, lanes: readonly Lane[], acceptTimeoutMs: number): void {
-    if (this.#journal === undefined) return this.#route(message, lanes, acceptTimeoutMs);
+  #take(messages: readonly OutboxMessage[], lanes: readonly Lane[], acceptTimeoutMs: number): void {
+    if (this.#journal === undefined) this.#route(messages, lanes, acceptTimeoutMs);
+    else for (const message of messages) this.#store(this.#journal, message, lanes);
+  }
+
+  #store(journal: Journal, message: OutboxMessage, lanes: readonly Lane[]): void {
     this.#arriving += 1;
-    this.#journal.store(message, lanes, (error) => {
+    journal.store(message, lanes, (error) => {
       if (error === undefined) message.answer(lanes.some((lane) => lane.live) ? "stored" : "waiting");
       else message.fail(error);
       const then = () => this.#stored(message, lanes, error === undefined);
@@ -313,25 +315,18 @@ export class Outbox {
     this.#arriving -= 1;
     if (!isKept) this.#forget(message);
     if (!isKept || this.#closed) return this.#watchers.notify();
-    const staying = lanes.filter((lane) => this.lanes.get(lane.id) === lane);
-    if (lanes.length > 0 && staying.length === lanes.length) return this.#route(message, lanes, 0);
+    const staying = lanes.filter((lane) => this.lanes.has(lane));
+    if (lanes.length > 0 && staying.length === lanes.length) return this.#route([message], lanes, 0);
     // Meanwhile a destination has gone, or the first subscriber has come.
-    const wanting = staying.length > 0 ? staying : this.#wanting(message.topic);
+    const wanting = staying.length > 0 ? staying : this.lanes.wanting(message.topic);
     if (wanting.length !== lanes.length) this.#journal?.store(message, wanting);
-    this.#route(message, wanting, 0);
-  }
-
-  /** The lanes that a topic's messages go to. A broadcast subscription that is leaving wants nothing new. */
-  #wanting(topic: string): readonly Lane[] {
-    const lanes = this.#index.match(topic);
-    for (const { stays } of lanes) if (!stays) return lanes.filter((lane) => lane.stays);
-    return lanes;
+    this.#route([message], wanting, 0);
   }
 
   /** Takes a message back that a journal kept, with what became of it for each lane that still wants it. */
   restore(message: OutboxMessage, kept: readonly Entry[]): void {
     this.#backlog.add(message);
-    const wanting = kept.length > 0 ? [] : this.#wanting(message.topic).filter((lane) => lane.live);
+    const wanting = kept.length > 0 ? [] : this.lanes.wanting(message.topic).filter((lane) => lane.live);
     for (const lane of wanting) this.#journal?.wanted(message, lane);
     const entries = [...kept, ...wanting.map((lane) => new Entry(message, lane))];
     message.holders = Math.max(1, entries.length);
@@ -357,22 +352,27 @@ export class Outbox {
     return this.#sequence++;
   }
 
-  #message(content: MessageContent, publication?: Publication, now = this.#options.clock.now()): OutboxMessage {
-    const message = new OutboxMessage(content, this.nextSequence(), now, publication);
+  #message(content: MessageContent, now: number, publication?: Publication, owner?: object): OutboxMessage {
+    const message = new OutboxMessage(content, this.nextSequence(), now, publication, owner);
     this.#backlog.add(message);
     return message;
   }
 
-  #route(message: OutboxMessage, lanes: readonly Lane[], acceptTimeoutMs: number): void {
-    message.holders = Math.max(1, lanes.length);
-    if (lanes.length === 0) this.#unwanted.add(message);
+  /** Messages that their publishers wait for all, or none of them, go into the lanes, in order, and are handed over. */
+  #route(messages: readonly OutboxMessage[], lanes: readonly Lane[], acceptTimeoutMs: number): void {
+    for (const message of messages) {
+      message.holders = Math.max(1, lanes.length);
+      if (lanes.length === 0) this.#unwanted.add(message);
+    }
     for (const lane of lanes) {
-      if (this.#answers.expect(message, lane)) lane.ready.pushNew(message);
-      else lane.ready.push(new Entry(message, lane));
+      if (this.#answers.expect(messages, lane)) lane.ready.pushNew(messages);
+      else for (const message of messages) lane.ready.push(new Entry(message, lane));
     }
     for (const lane of lanes) this.dispatch(lane);
-    this.#answers.expected(message, message.publishedAt + acceptTimeoutMs);
-    if (message.holders > 0) this.#sweep.arm();
+    for (const message of messages) {
+      this.#answers.expected(message, message.publishedAt + acceptTimeoutMs);
+      if (message.holders > 0) this.#sweep.arm();
+    }
   }
 
   #detach(entry: Entry): void {
@@ -396,12 +396,11 @@ export class Outbox {
   }
 
   #moveToDeadLetters(entry: Entry, dead: Dead, to: string): void {
-    if (isDeadLetterTopic(to)) this.#standingLane(to);
-    const letter = this.#message(deadLetterContent(entry, dead, to));
-    letter.owner = entry.message.owner;
-    const lanes = this.#wanting(to);
+    const now = this.#options.clock.now();
+    const letter = this.#message(deadLetterContent(entry, dead, to), now, undefined, entry.message.owner);
+    const lanes = this.lanes.destinations(to);
     this.#journal?.store(letter, lanes);
-    this.#route(letter, lanes, 0);
+    this.#route([letter], lanes, 0);
   }
 
   #finish(entry: Entry): void {
@@ -422,17 +421,13 @@ export class Outbox {
     this.#answers.rest();
   }
 
-  #standingLane(topic: string): Lane {
-    return this.lane(standingLaneId(topic), "standing", topic, undefined);
-  }
-
   #dropIfEmpty(lane: Lane): void {
     if (lane.members.length === 0 && lane.size === 0) this.removeLane(lane, undefined);
   }
 
   #giveUpOlderThan(oldest: number): void {
     const reason = `older than ${this.#options.maxAgeMs} ms`;
-    for (const lane of [...this.lanes.values()]) {
+    for (const lane of this.lanes.all()) {
       for (const entry of lane.waitingSince(oldest)) this.giveUp(entry, reason);
     }
     for (const message of this.#unwanted.takeOlderThan(oldest)) {

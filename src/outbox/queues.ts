@@ -6,10 +6,10 @@ import type { Outbox } from "./outbox.ts";
 export function outboxQueues(outbox: Outbox): QueueAdmin {
   return {
     async create(pattern, queue) {
-      outbox.lane(queueLaneId(pattern, queue), "queue", pattern, queue);
+      outbox.lanes.open(queueLaneId(pattern, queue), "queue", pattern, queue);
     },
     async list() {
-      const queues = [...outbox.lanes.values()].filter((lane) => lane.kind === "queue");
+      const queues = outbox.lanes.all().filter((lane) => lane.kind === "queue");
       return queues.map((lane) => ({
         topic: lane.pattern,
         queue: lane.queue ?? "",
@@ -25,7 +25,7 @@ export function outboxQueues(outbox: Outbox): QueueAdmin {
       outbox.removeLane(lane, "its queue was removed");
       // Members that live keep their subscription: to the queue as if it were new.
       if (staying.length > 0) {
-        const fresh = outbox.lane(lane.id, "queue", pattern, queue);
+        const fresh = outbox.lanes.open(lane.id, "queue", pattern, queue);
         for (const member of staying) outbox.addMember(fresh, member);
       }
       return true;

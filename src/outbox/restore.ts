@@ -39,9 +39,9 @@ export function restoreLegacy({ messages, queues }: Legacy, parts: RestoreParts)
     if (known !== undefined) return known;
     const name = parseLaneId(laneId);
     if (name.kind === "broadcast") return undefined;
-    if (name.kind === "standing") return outbox.lane(laneId, "standing", name.pattern, undefined);
+    if (name.kind === "standing") return outbox.lanes.open(laneId, "standing", name.pattern, undefined);
     fresh.push({ pattern: name.pattern, queue: name.queue });
-    return outbox.lane(laneId, "queue", name.pattern, name.queue);
+    return outbox.lanes.open(laneId, "queue", name.pattern, name.queue);
   };
   for (const [laneId, at] of queues) if (at + queueTtlMs > now) laneOf(laneId);
   for (const kept of messages) restoreMessage(kept, parts, laneOf);

@@ -22,8 +22,8 @@ function laneKind({ pattern, queue }: LaneAddress): LaneKind {
 export function laneOf(outbox: Outbox, address: LaneAddress): Lane {
   const { id, pattern, queue } = address;
   const kind = laneKind(address);
-  if (queue !== undefined) return outbox.lane(queueLaneId(pattern, queue), kind, pattern, queue);
-  return outbox.lane(kind === "standing" ? standingLaneId(pattern) : id, kind, pattern, undefined);
+  if (queue !== undefined) return outbox.lanes.open(queueLaneId(pattern, queue), kind, pattern, queue);
+  return outbox.lanes.open(kind === "standing" ? standingLaneId(pattern) : id, kind, pattern, undefined);
 }
 
 /** Subscribes within this process. `onAbandoned` hears how many messages of `owner` only a disconnecting subscription wanted. */
@@ -34,16 +34,12 @@ export function subscribeLocal(
   onAbandoned: (count: number) => void,
 ): DriverSubscription {
   const lane = laneOf(outbox, request);
-  const member = new Member(
-    request.id,
-    request.prefetch,
-    localCarrier((delivery) => request.deliver(delivery)),
-  );
+  const member = new Member(request.id, request.prefetch, localCarrier(request));
   outbox.addMember(lane, member);
   let closed = false;
   return {
     async stop() {
-      member.leaving = true;
+      member.leave();
     },
     async close(disconnecting) {
       if (closed) return;

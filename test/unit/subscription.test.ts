@@ -231,6 +231,7 @@ describe("time", () => {
     );
     const [first, second] = [deliver({ id: "1" }), deliver({ id: "2" })];
     const signal = held[0]?.signal;
+    await turn();
     clock.advance(99);
     expect([first.outcomes, signal?.aborted]).toEqual([[], false]);
     clock.advance(1);
@@ -264,6 +265,41 @@ describe("time", () => {
     expect(held?.signal.aborted).toBe(true);
   });
 
+  test("a handler's time counts from the end of the turn in which it started, also where another took long in that turn", async () => {
+    const { deliver, clock } = await subscribed(
+      ({ id }) => {
+        if (id === "1") clock.advance(150);
+        return new Promise(() => {});
+      },
+      { ackTimeoutMs: 100, concurrency: 3 },
+    );
+    const deliveries = ["0", "1", "2"].map((id) => deliver({ id }));
+    const answered = () => deliveries.map(({ outcomes }) => outcomes.length);
+    await turn();
+    expect(answered()).toEqual([0, 0, 0]);
+    clock.advance(99);
+    expect(answered()).toEqual([0, 0, 0]);
+    clock.advance(1);
+    expect(answered()).toEqual([1, 1, 1]);
+  });
+
+  test("a thenable that tells its end again and again ends one handler", async () => {
+    const told: ((value?: unknown) => void)[] = [];
+    const { deliver } = await subscribed(
+      ({ id }) =>
+        // biome-ignore lint/suspicious/noThenProperty: what a handler may return
+        id === "1" ? { then: (tell: () => void) => void told.push(tell) } : new Promise(() => {}),
+      { concurrency: 1, prefetch: 2 },
+    );
+    const [first, second] = [deliver({ id: "1" }), deliver({ id: "2" })];
+    await turn();
+    told[0]?.();
+    await turn();
+    told[0]?.();
+    await turn();
+    expect([first.outcomes, second.outcomes]).toEqual([[{ kind: "ack" }], []]);
+  });
+
   test("more time that a handler gets as another's is over counts, though its own was over as well", async () => {
     const held: Delivery[] = [];
     const { deliver, clock } = await subscribed(
@@ -275,6 +311,7 @@ describe("time", () => {
     );
     const deliveries = [deliver({ id: "1" }), deliver({ id: "2" })];
     held[0]?.signal.addEventListener("abort", () => held[1]?.extend(50));
+    await turn();
     clock.advance(100);
     expect(deliveries.map(({ outcomes }) => outcomes.length)).toEqual([1, 0]);
     clock.advance(49);
@@ -353,6 +390,7 @@ describe("order and flow", () => {
     );
     deliver({ id: "1", key: "a" });
     deliver({ id: "2", key: "a" });
+    await turn();
     clock.advance(200);
     expect(log).toEqual(["1#1"]);
     ends.resolve();

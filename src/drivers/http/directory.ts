@@ -93,7 +93,7 @@ export class Directory {
   /** A queue exists: it gets every message from now on. */
   addQueue({ pattern, queue }: QueueRecord): void {
     if (!isValid(pattern, queue)) return;
-    this.#parts.outbox.lane(queueLaneId(pattern, queue), "queue", pattern, queue);
+    this.#parts.outbox.lanes.open(queueLaneId(pattern, queue), "queue", pattern, queue);
   }
 
   /** A queue is gone, unless it has members. */

@@ -7,7 +7,7 @@ import type { Outbox } from "../../outbox/outbox.ts";
  */
 export function leaveLane(outbox: Outbox, member: Member): void {
   const { lane } = member;
-  member.leaving = true;
+  member.leave();
   if (lane === undefined) return;
   const leave = () => {
     outbox.removeMember(member, false);

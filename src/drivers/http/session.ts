@@ -278,7 +278,7 @@ class Session implements HttpSession {
     let stopped: Promise<void> | undefined;
     let closed = false;
     const stop = async () => {
-      member.leaving = true;
+      member.leave();
       this.#subscriptions.remove(receiving);
       receiving.places.close();
       this.#peers.withdraw(receiving);

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Agenda } from "../../../src/internal/agenda.ts";
 import { Bag, type Bagged } from "../../../src/internal/bag.ts";
+import { shortLivedCopyOf } from "../../../src/internal/copies.ts";
 import { DeadlineList, type Timed } from "../../../src/internal/deadline-list.ts";
 import { Deque } from "../../../src/internal/deque.ts";
 import { NumberedItems } from "../../../src/internal/numbered-items.ts";
-import { shortLivedCopy } from "../../../src/internal/short-lived-copies.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 describe("Deque", () => {
@@ -76,12 +76,12 @@ describe("Bag", () => {
   });
 });
 
-describe("shortLivedCopy", () => {
+describe("shortLivedCopyOf", () => {
   test("no two copies share bytes, whatever their sizes, and none shares those of its original", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(6_000), { maxLength: 40 }), (sizes) => {
         const originals = sizes.map((size, index) => new Uint8Array(size).fill(index + 1));
-        const copies = originals.map((original) => shortLivedCopy(original));
+        const copies = originals.map((original) => shortLivedCopyOf(original));
         for (const original of originals) original.fill(0);
         for (const [index, copy] of copies.entries()) {
           expect(copy).toEqual(Buffer.alloc(sizes[index] as number, index + 1));

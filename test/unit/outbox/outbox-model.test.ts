@@ -95,7 +95,12 @@ class Real {
 
   check(model: Model): void {
     const { outbox } = this.harness;
-    expect([...outbox.lanes.keys()].sort()).toEqual([...model.lanes.keys()].sort());
+    expect(
+      outbox.lanes
+        .all()
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual([...model.lanes.keys()].sort());
     for (const [id, { owed }] of model.lanes) {
       const lane = outbox.lanes.get(id);
       const entries = [...(lane?.entries() ?? [])];
@@ -169,7 +174,7 @@ function join(pattern: string, queue: string | undefined, window: number, takesA
 
 function createQueue(pattern: string, queue: string): Step {
   return step(`create ${pattern} ${queue}`, (model, real) => {
-    real.harness.outbox.lane(queueLaneId(pattern, queue), "queue", pattern, queue);
+    real.harness.outbox.lanes.open(queueLaneId(pattern, queue), "queue", pattern, queue);
     model.lane(queueLaneId(pattern, queue), pattern, queue);
   });
 }
@@ -327,8 +332,7 @@ test("whatever happens, no message is lost, none is with two members, and nothin
 function finish(model: Model, real: Real): void {
   const { harness: made, members } = real;
   const { outbox, clock } = made;
-  for (const lane of [...outbox.lanes.values()])
-    if (lane.members.length === 0) real.join(lane.pattern, lane.queue, 3, true);
+  for (const lane of outbox.lanes.all()) if (lane.members.length === 0) real.join(lane.pattern, lane.queue, 3, true);
   if (model.unwanted.size > 0) real.join(">", undefined, 3, true);
   // Each round settles at least one message, or lets a pause or delay pass.
   for (let left = 1_000; outbox.messages > 0 && left > 0; left -= 1) {

@@ -134,7 +134,7 @@ describe("members", () => {
     const member = subscribe("t", { takesAll: false });
     const first = publish("t");
     const second = publish("t");
-    member.member.leaving = true;
+    member.member.leave();
     member.refuse();
     expect(member.offers.length).toBe(1);
     outbox.removeMember(member.member, false);
@@ -337,7 +337,7 @@ describe("the answer to a publish", () => {
     const { outbox, publish, subscribe } = harness();
     const member = subscribe("t");
     publish("t", { id: "held" });
-    member.member.leaving = true;
+    member.member.leave();
     expect(publish("t", { mandatory: true }).answers).toMatchObject([{ code: "ERR_NO_SUBSCRIBERS" }]);
     expect(publish("t", { id: "m" }).answers).toEqual(["waiting"]);
     member.settle("held", ack);
@@ -345,7 +345,7 @@ describe("the answer to a publish", () => {
     outbox.removeLane(member.lane, "gone");
     expect(subscribe("t").ids).toEqual(["m"]);
     const unkept = harness({ keepsUnwanted: false });
-    unkept.subscribe("t").member.leaving = true;
+    unkept.subscribe("t").member.leave();
     expect(unkept.publish("t").answers).toEqual(["unrouted"]);
   });
 
@@ -472,7 +472,7 @@ describe("lanes", () => {
       const { outbox, publish, subscribe } = harness();
       const member = subscribe("t", { takesAll: false });
       publish("t", { id: "m" });
-      member.member.leaving = true;
+      member.member.leave();
       const empty = outbox.when(() => member.member.entries.size === 0);
       if (how === "refuse") member.refuse(10);
       else {

@@ -8,7 +8,7 @@ describe("a pipelined member", () => {
   /** A member whose carrier keeps the order by itself. */
   function pipelined(room: number) {
     const { outbox, publish, clock } = harness();
-    const lane = outbox.lane(queueLaneId("t", "q"), "queue", "t", "q");
+    const lane = outbox.lanes.open(queueLaneId("t", "q"), "queue", "t", "q");
     const offers: Entry[] = [];
     const state = { starved: 0, flow: { open: true } };
     const member = new Member("p", 0, {
