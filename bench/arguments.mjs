@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 export const USAGE = `Usage: npm run bench -- [--quick | --full] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N]
-                        [--only NAME,...] [--no-peers] [--html FILE] [--docs]
+                        [--in-flight N] [--only NAME,...] [--no-peers] [--html FILE] [--docs]
                         [--check] [--write-baseline]
 
   --quick               fewer rounds, shorter runs
@@ -13,6 +13,7 @@ export const USAGE = `Usage: npm run bench -- [--quick | --full] [--json] [--rou
   --ms N                how long a throughput run takes at least, in milliseconds (default 500; quick 200, full 1000)
   --rate N              deliveries a second of a latency run (default 1000); a tenth of it for bodies of 64 KiB
   --latency-messages N  deliveries of a latency run (default 1000; quick 300, full 5000); a tenth for bodies of 64 KiB
+  --in-flight N         publishes under way at once, of everybody but go-micro (default: as each section says)
   --only NAME,...       these groups, or contestants with those that they are compared with; "growth" is how the cost
                         grows with the work, "growth-http" and the like that of one broker, also through engines
   --no-peers            without what is installed by hand
@@ -43,17 +44,19 @@ export function readArguments(args) {
     "no-peers": flag,
     help: { ...flag, short: "h" },
     only: text,
+    "in-flight": text,
     ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, text])),
   };
   const { values } = parseArgs({ args, options, strict: true, allowPositionals: false });
   if (values.quick && values.full) throw new Error("--quick and --full are two different runs");
-  if (values.docs && (values.only !== undefined || values["no-peers"]))
-    throw new Error("--docs takes the whole bench: neither --only nor --no-peers");
-  if (values["write-baseline"] && values.only !== undefined)
-    throw new Error("--write-baseline takes the whole bench: no --only");
+  if (values.docs && values["no-peers"]) throw new Error("--docs takes the whole bench: no --no-peers");
+  for (const whole of ["docs", "write-baseline", "check"])
+    for (const part of whole === "check" ? ["in-flight"] : ["only", "in-flight"])
+      if (values[whole] && values[part] !== undefined)
+        throw new Error(`--${whole} takes the whole bench as it is: no --${part}`);
   const profile = ["quick", "full"].find((name) => values[name]) ?? "usual";
   const count = (name) => {
-    const given = values[name] ?? String(COUNTS[name][profile]);
+    const given = values[name] ?? String(COUNTS[name]?.[profile]);
     if (!/^[1-9]\d{0,8}$/.test(given))
       throw new Error(`--${name} takes a whole number, 1 or more, not ${JSON.stringify(given)}`);
     return Number(given);
@@ -72,5 +75,6 @@ export function readArguments(args) {
     ms: count("ms"),
     rate: count("rate"),
     latencyMessages: count("latency-messages"),
+    ...(values["in-flight"] === undefined ? {} : { inFlight: count("in-flight") }),
   };
 }

@@ -6,6 +6,14 @@ export const CONCURRENCY = 256;
 /** Messages that a receiver of the HTTP broker holds, those whose handlers run among them. */
 export const PREFETCH = 1_024;
 
+/** Publishes that are under way at once within one process: fewer than {@link CONCURRENCY}, so that everybody runs as many handlers at once. */
+const IN_PROCESS = 64;
+
+const HANDLERS_ALONE =
+  "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble";
+const FORGOTTEN =
+  "no queue, no limit on handlers at once, no retry, no copy of the body: nobody hears how a handler ended";
+
 /**
  * The contestants by name. `inFlight`: publishes, or requests, that are under way at once. `waitsFor`: when a send counts as
  * done. `less`: what it does not promise that the Tidings broker of its group does. `receivers`: receiving processes, one unless
@@ -13,38 +21,61 @@ export const PREFETCH = 1_024;
  */
 export const CONTESTANTS = {
   "memory-1": {
-    inFlight: 2000,
+    inFlight: IN_PROCESS,
     waitsFor: "every subscription has the message in its queue",
     load: async () => (await import("./contestants/memory.mjs")).withOne,
   },
   "promise-all-1": {
-    inFlight: 2000,
+    inFlight: IN_PROCESS,
     waitsFor: "the handlers have ended",
-    less: "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble",
+    less: HANDLERS_ALONE,
     load: async () => (await import("./contestants/promise-all.mjs")).withOne,
   },
+  "event-emitter-1": {
+    inFlight: IN_PROCESS,
+    waitsFor: "the handlers were called",
+    less: FORGOTTEN,
+    load: async () => (await import("./contestants/event-emitter.mjs")).withOne,
+  },
   "emittery-1": {
-    inFlight: 2000,
+    inFlight: IN_PROCESS,
     waitsFor: "the handlers have ended",
-    less: "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble",
+    less: HANDLERS_ALONE,
     load: async () => (await import("./peers/emittery.mjs")).withOne,
   },
   "memory-10": {
-    inFlight: 2000,
+    inFlight: IN_PROCESS,
     waitsFor: "every subscription has the message in its queue",
     load: async () => (await import("./contestants/memory.mjs")).withTen,
   },
   "promise-all-10": {
-    inFlight: 2000,
+    inFlight: IN_PROCESS,
     waitsFor: "the handlers have ended",
-    less: "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble",
+    less: HANDLERS_ALONE,
     load: async () => (await import("./contestants/promise-all.mjs")).withTen,
   },
+  "event-emitter-10": {
+    inFlight: IN_PROCESS,
+    waitsFor: "the handlers were called",
+    less: FORGOTTEN,
+    load: async () => (await import("./contestants/event-emitter.mjs")).withTen,
+  },
   "emittery-10": {
-    inFlight: 2000,
+    inFlight: IN_PROCESS,
     waitsFor: "the handlers have ended",
-    less: "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble",
+    less: HANDLERS_ALONE,
     load: async () => (await import("./peers/emittery.mjs")).withTen,
+  },
+  "memory-queue-4": {
+    inFlight: IN_PROCESS,
+    waitsFor: "the queue has the message",
+    load: async () => (await import("./contestants/memory.mjs")).inQueue,
+  },
+  "promise-all-queue-4": {
+    inFlight: IN_PROCESS,
+    waitsFor: "the handler whose turn it is has ended",
+    less: `${HANDLERS_ALONE}; whose turn it is gets the message, busy or not`,
+    load: async () => (await import("./contestants/promise-all.mjs")).inTurn,
   },
   http: {
     inFlight: 2_000,
@@ -90,6 +121,21 @@ export const CONTESTANTS = {
     waitsFor: "one acknowledgement for all that came together",
     less: "no promise for a single message: no id, no header, no retry, no queue",
     load: () => import("./contestants/raw-tcp.mjs"),
+  },
+  "raw-tcp-10": {
+    inFlight: 2_000,
+    waitsFor: "one acknowledgement of each of the ten for all that came together",
+    less: "no promise for a single message: no id, no header, no retry, no queue",
+    receivers: 10,
+    load: async () => (await import("./contestants/raw-tcp.mjs")).toEach,
+  },
+  "raw-tcp-4": {
+    inFlight: 2_000,
+    waitsFor: "one acknowledgement for all that came together",
+    less: "no promise for a single message: no id, no header, no retry, no queue; whose turn it is gets the message, busy or not",
+    receivers: 4,
+    shared: true,
+    load: async () => (await import("./contestants/raw-tcp.mjs")).inTurn,
   },
   moleculer: {
     inFlight: 2_000,

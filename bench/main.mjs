@@ -78,11 +78,11 @@ async function measureAll(chosen, options) {
   const folder = mkdtempSync(join(tmpdir(), "tidings-bench-"));
   // A registry of its own: nobody else's processes take part.
   process.env.TIDINGS_LOCAL_REGISTRY_FOLDER = folder;
-  const { rounds, ms, rate, latencyMessages, full } = options;
+  const { rounds, ms, rate, latencyMessages, inFlight, full } = options;
   const report = {
     date: new Date().toISOString().slice(0, 10),
     environment: environment(),
-    options: { rounds, ms, rate, latencyMessages, full },
+    options: { rounds, ms, rate, latencyMessages, inFlight, full },
     groups: [],
     skipped: {},
   };

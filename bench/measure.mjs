@@ -95,10 +95,11 @@ async function rounded(group, senders, skipped, options, steps) {
   return figures;
 }
 
-async function figuresOf(contestant, sender, bodyBytes, { ms, rate, latencyMessages }, warmsUp) {
+async function figuresOf(contestant, sender, bodyBytes, { ms, rate, latencyMessages, inFlight }, warmsUp) {
   const { messagesPerSecond, cpuMicrosPerMessage, peakBytes } = await sender.ask("throughput", {
     bodyBytes,
     ms: warmsUp ? ms * WARM_UP.longer : ms,
+    inFlight: inFlight ?? CONTESTANTS[contestant].inFlight,
   });
   const { receivers = 1, shared = false } = CONTESTANTS[contestant];
   // The rate is that of deliveries, of which a message for ten has ten.

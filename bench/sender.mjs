@@ -7,7 +7,7 @@ import { usage } from "./usage.mjs";
 import { latency, throughput } from "./workload.mjs";
 
 const [name, ...engineUrl] = process.argv.slice(2);
-const { inFlight, load, receivers: count = 1, shared = false } = CONTESTANTS[name];
+const { load, receivers: count = 1, shared = false } = CONTESTANTS[name];
 let receivers;
 
 try {
@@ -15,9 +15,10 @@ try {
   if (receive !== undefined) receivers = new Receivers(count, shared, "receiver.mjs", name, ...engineUrl);
   const told = await receivers?.ready();
   const opened = await openSender(count === 1 ? told?.[0] : told, ...engineUrl);
-  const contestant = { ...(receivers?.questions() ?? alone()), ...opened, inFlight };
+  const contestant = { ...(receivers?.questions() ?? alone()), ...opened };
   serve({
-    throughput: ({ bodyBytes, ms }) => (opened.throughput ?? throughput.bind(undefined, contestant))(bodyBytes, ms),
+    throughput: ({ bodyBytes, ms, inFlight }) =>
+      (opened.throughput ?? throughput.bind(undefined, contestant))(bodyBytes, ms, inFlight),
     latency: ({ bodyBytes, messages, rate }) =>
       (opened.latency ?? latency.bind(undefined, contestant))(bodyBytes, messages, rate),
   });

@@ -36,9 +36,9 @@ export function trialOf(inFlight, bodyBytes) {
  * Messages a second, from the first send until all are sent, handled and acknowledged, in a run of `ms` milliseconds; the
  * processor time of all processes for each, in microseconds; and the most memory that they had, in bytes.
  */
-export async function throughput(contestant, bodyBytes, ms) {
-  const inFlight = windowOf(contestant.inFlight, bodyBytes);
-  const once = (messages) => run(contestant, bodyBytes, messages, inFlight);
+export async function throughput(contestant, bodyBytes, ms, inFlight) {
+  const window = windowOf(inFlight, bodyBytes);
+  const once = (messages) => run(contestant, bodyBytes, messages, window);
   const { perSecond, cpuMicros, count, peakBytes } = await longEnough(once, ms, trialOf(inFlight, bodyBytes));
   return { messagesPerSecond: perSecond, cpuMicrosPerMessage: cpuMicros / count, peakBytes };
 }

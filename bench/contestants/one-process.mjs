@@ -2,16 +2,16 @@
 import { Meter } from "../meter.mjs";
 
 /**
- * Opens such a contestant. Every handler is the same async function, and a message has come when all of them have had it.
- * @param open takes the handlers, and resolves with what sends a body to all of them
+ * Opens such a contestant. Every handler is the same async function, and a message has come when all of them have had it; or
+ * one of them, where they share.
+ * @param open takes the handlers, and resolves with what sends a body to them
  */
-export async function inOneProcess(subscribers, open) {
+export async function inOneProcess(handlers, open, shared = false) {
   const meter = new Meter();
-  const handlers = Array.from({ length: subscribers }, () => async (body) => meter.received(body));
-  const send = await open(handlers);
+  const send = await open(Array.from({ length: handlers }, () => async (body) => meter.received(body)));
   return {
     begin: async (measures) => meter.begin(measures),
-    handled: async () => Math.floor(meter.handled / subscribers),
+    handled: async () => Math.floor(meter.handled / (shared ? 1 : handlers)),
     send,
     latencies: async () => meter.latencies(),
   };

@@ -29,48 +29,88 @@ export async function receive(meter) {
 }
 
 /** The sending process. */
-export async function openSender(port) {
-  const socket = connect({ host: "127.0.0.1", port, noDelay: true });
-  await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+export function openSender(port) {
+  return openSenderTo([port], false);
+}
+
+/** The same to several receiving processes, each of which gets every message. */
+export const toEach = { receive, openSender: (ports) => openSenderTo(ports, false) };
+
+/** The same to several receiving processes that take turns. */
+export const inTurn = { receive, openSender: (ports) => openSenderTo(ports, true) };
+
+async function openSenderTo(ports, shared) {
   let onAcknowledged = () => {};
-  let rest = Buffer.alloc(0);
-  socket.on("data", (chunk) => {
-    rest = Buffer.concat([rest, chunk]);
-    let count = 0;
-    let at = 0;
-    for (; rest.length - at >= LENGTH_BYTES; at += LENGTH_BYTES) count += rest.readUInt32LE(at);
-    rest = rest.subarray(at);
-    onAcknowledged(count);
-  });
+  const connections = await Promise.all(ports.map((port) => openConnection(port, () => onAcknowledged())));
+  let turn = 0;
+  // Who gets the next message.
+  const targets = () => {
+    if (!shared) return connections;
+    turn += 1;
+    return [connections[turn % connections.length]];
+  };
   return {
     async send(body) {
-      socket.write(Buffer.concat([frameOf(body.length), body]));
+      const frame = framed(body);
+      for (const connection of targets()) connection.write([frame]);
     },
     sendAll(body, count, inFlight) {
-      let unsent = count;
-      let unacknowledged = 0;
-      // Each message is a frame of its own; all of a turn go out in one write.
-      const fill = () => {
-        const frames = [];
-        for (; unsent > 0 && unacknowledged < inFlight; unsent -= 1) {
-          const frame = Buffer.allocUnsafe(LENGTH_BYTES + body.length);
-          frame.writeUInt32LE(body.length);
-          body.copy(frame, LENGTH_BYTES);
-          frames.push(frame);
-          unacknowledged += 1;
+      for (const connection of connections) connection.acknowledged = 0;
+      let sent = 0;
+      // What all have acknowledged, or each its part.
+      const done = () => {
+        const counts = connections.map(({ acknowledged }) => acknowledged);
+        return shared ? counts.reduce((sum, acknowledged) => sum + acknowledged, 0) : Math.min(...counts);
+      };
+      // Each message is a frame of its own; all of a turn go out in one write to each.
+      const fill = (acknowledged) => {
+        const frames = new Map();
+        for (; sent < count && sent - acknowledged < inFlight; sent += 1) {
+          const frame = framed(body);
+          for (const connection of targets()) {
+            const waiting = frames.get(connection);
+            if (waiting === undefined) frames.set(connection, [frame]);
+            else waiting.push(frame);
+          }
         }
-        if (frames.length > 0) socket.write(Buffer.concat(frames));
+        for (const [connection, waiting] of frames) connection.write(waiting);
       };
       return new Promise((resolve) => {
-        onAcknowledged = (acknowledged) => {
-          unacknowledged -= acknowledged;
-          if (unsent === 0 && unacknowledged === 0) resolve();
-          else fill();
+        onAcknowledged = () => {
+          const acknowledged = done();
+          if (acknowledged === count) resolve();
+          else fill(acknowledged);
         };
-        fill();
+        fill(0);
       });
     },
   };
+}
+
+async function openConnection(port, onAcknowledged) {
+  const socket = connect({ host: "127.0.0.1", port, noDelay: true });
+  await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+  let rest = Buffer.alloc(0);
+  const connection = {
+    /** Messages that the receiver has acknowledged. */
+    acknowledged: 0,
+    write: (frames) => socket.write(Buffer.concat(frames)),
+  };
+  socket.on("data", (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    let at = 0;
+    for (; rest.length - at >= LENGTH_BYTES; at += LENGTH_BYTES) connection.acknowledged += rest.readUInt32LE(at);
+    rest = rest.subarray(at);
+    onAcknowledged();
+  });
+  return connection;
+}
+
+function framed(body) {
+  const frame = Buffer.allocUnsafe(LENGTH_BYTES + body.length);
+  frame.writeUInt32LE(body.length);
+  body.copy(frame, LENGTH_BYTES);
+  return frame;
 }
 
 function frameOf(number) {

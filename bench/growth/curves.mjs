@@ -17,7 +17,7 @@ const EVERYBODY = ["memory", "http", "nats-core", "jetstream", "rabbitmq"];
  * compared with; `about`: what a reader must know; `most`: the largest point of a broker that has not all; `brokers`: who can do it; `goal`: what the largest
  * point is to cost at most, on the HTTP broker, in costs of the first. `work` says of a point what is subscribed, by pattern
  * and options, in each of `processes` receiving processes (one); what `topic` the nth message goes to; how many `deliveries` it
- * has (one); its `bodyBytes` (100); and how many messages a member finds `waiting` when it comes, where it comes late.
+ * has (one); its `bodyBytes` (100); how many are `inFlight` at once; and how many messages a member finds `waiting` when it comes, where it comes late.
  */
 export const CURVES = {
   subscriptions: {
@@ -83,6 +83,13 @@ export const CURVES = {
       deliveries: count,
     }),
   },
+  "in-flight": {
+    title: "Publishes under way at once",
+    counts: "publishes",
+    points: [1, 10, 100, 1_000, 10_000],
+    brokers: EVERYBODY,
+    work: (count) => ({ subscriptions: [["bench", {}]], topic: () => "bench", inFlight: count }),
+  },
   backlog: {
     title: "Messages that wait for a member",
     about:
@@ -118,10 +125,10 @@ export function workOf(curve, point) {
   const given = { processes: 1, deliveries: 1, bodyBytes: USUAL_BYTES, waiting: 0, ...CURVES[curve].work(point) };
   const own = (topic) => `${curve}-${point}.${topic}`;
   return {
+    inFlight: Math.min(MOST_MESSAGES, Math.ceil(MOST_DELIVERIES / given.deliveries)),
     ...given,
     subscriptions: given.subscriptions.map(([pattern, options]) => [own(pattern), options]),
     topic: (n) => own(given.topic(n)),
-    inFlight: Math.min(MOST_MESSAGES, Math.ceil(MOST_DELIVERIES / given.deliveries)),
   };
 }
 

@@ -112,6 +112,8 @@ describe("the bench's choice", () => {
   test("writes documents and a baseline of the whole only", () => {
     expect(() => readArguments(["--docs", "--only", "http"])).toThrow(/whole/);
     expect(() => readArguments(["--write-baseline", "--only", "http"])).toThrow(/whole/);
+    expect(() => readArguments(["--check", "--in-flight", "8"])).toThrow(/whole bench as it is/);
+    expect(readArguments(["--in-flight", "8"])).toMatchObject({ inFlight: 8 });
     expect(() => readArguments(["--rounds", "0"])).toThrow(/--rounds takes a whole number/);
     expect(readArguments(["--check"])).toMatchObject({ check: true, peers: false, rounds: 3 });
   });
