@@ -250,8 +250,8 @@ export class Broker<Native = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Resolves when everything that this process published and still keeps is delivered and settled, dead letters included.
-   * Where an engine keeps messages, when everything is confirmed.
+   * Resolves when everything that this process published and still keeps is delivered and settled, dead letters included; of
+   * what another process left, what somebody takes. Where an engine keeps messages, when everything is confirmed.
    */
   async flush(options: { signal?: AbortSignal } = {}): Promise<void> {
     const driver = this.#driver();

@@ -13,6 +13,8 @@ export interface BacklogLimits {
 export class Backlog {
   messages = 0;
   bytes = 0;
+  /** How many of the messages were adopted. */
+  adopted = 0;
   readonly #limits: BacklogLimits;
   /** Admissions that wait for room, in order, with `whenFull: "wait"`. */
   readonly #parked: {
@@ -42,11 +44,13 @@ export class Backlog {
 
   add(message: OutboxMessage): void {
     this.messages += 1;
+    if (message.adopted) this.adopted += 1;
     this.bytes += message.bytes;
   }
 
   remove(message: OutboxMessage): void {
     this.messages -= 1;
+    if (message.adopted) this.adopted -= 1;
     this.bytes -= message.bytes;
     for (let first = this.#parked[0]; first !== undefined && this.#hasRoom(first.bytes); first = this.#parked[0]) {
       this.#parked.shift();

@@ -4,6 +4,9 @@ import type { Timed } from "../internal/deadline-list.ts";
 import type { Header } from "../message.ts";
 import type { ReceiptState } from "../receipt.ts";
 
+/** The owner of what another process left, or an earlier one: this process did not publish it. */
+export const ADOPTED: object = Object.freeze({});
+
 /** A message that the outbox keeps until every destination has settled it. */
 export class OutboxMessage implements Timed {
   /** What it is made of: the publication itself, where there is one. */
@@ -17,7 +20,7 @@ export class OutboxMessage implements Timed {
   unaccepted = 0;
   /** Whether a live destination has taken it. */
   accepted = false;
-  /** Whose message it is: a disconnecting broker counts what it gives up of its own. */
+  /** Whose message it is: a disconnecting broker counts what it gives up of its own. A dead letter is of the same owner. */
   readonly owner: object | undefined;
   /** What the journal knows it by; 0 without one. */
   journalId = 0;
@@ -63,6 +66,10 @@ export class OutboxMessage implements Timed {
   /** Header and body, in bytes. */
   get bytes(): number {
     return this.content.bytes;
+  }
+
+  get adopted(): boolean {
+    return this.owner === ADOPTED;
   }
 
   get origin(): DeadLetterOrigin | undefined {

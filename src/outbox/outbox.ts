@@ -57,6 +57,11 @@ export class Outbox {
     return this.#backlog.messages;
   }
 
+  /** Whether it keeps nothing that this process published, and of what others left only what nobody is there to take. */
+  get flushed(): boolean {
+    return this.#backlog.messages === this.#backlog.adopted && this.idle;
+  }
+
   /** How many bytes of messages it keeps. */
   get bytes(): number {
     return this.#backlog.bytes;

@@ -3,7 +3,7 @@ import { Entry } from "./entry.ts";
 import type { Journal } from "./journal.ts";
 import type { Lane } from "./lane.ts";
 import { parseLaneId } from "./lane-ids.ts";
-import { OutboxMessage } from "./message.ts";
+import { ADOPTED, OutboxMessage } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { KeptMessage } from "./storage/contents.ts";
 import type { Note } from "./storage/record.ts";
@@ -53,7 +53,7 @@ function restoreMessage(
   { outbox, journal, now, onGiveUp }: RestoreParts,
   laneOf: (laneId: string) => Lane | undefined,
 ): void {
-  const message = new OutboxMessage(stored, outbox.nextSequence(), stored.publishedAt);
+  const message = new OutboxMessage(stored, outbox.nextSequence(), stored.publishedAt, undefined, ADOPTED);
   message.journalId = journalId;
   const laneIds = new Set([...stored.lanes, ...notes.keys()]);
   const entries: Entry[] = [];

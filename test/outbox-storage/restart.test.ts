@@ -35,6 +35,26 @@ describe("what publish answers", () => {
   });
 });
 
+describe("a flush", () => {
+  test("waits for what its process published, and for what another left only where somebody takes it", async () => {
+    const folder = await storageFolder();
+    const first = await openStored(folder);
+    await first.broker.publish("left", { body: "from before" });
+    await first.broker.disconnect();
+
+    const { broker } = await openStored(folder);
+    await broker.flush({ signal: AbortSignal.timeout(5_000) });
+    await broker.publish("own");
+    await expect(broker.flush({ signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ name: "TimeoutError" });
+    await broker.subscribe("own", () => {});
+    await broker.flush({ signal: AbortSignal.timeout(5_000) });
+    await broker.subscribe("left", (delivery) => delivery.reject("unwanted"));
+    // It is a dead letter now, which was not published here either, and nobody reads.
+    await broker.flush({ signal: AbortSignal.timeout(5_000) });
+    expect(await broker.deadLetters.topics()).toEqual([{ topic: "dlq.left", messages: 1 }]);
+  });
+});
+
 describe("a restart", () => {
   test("keeps what waits for a first subscriber, with id, key, header and body, in order", async () => {
     const folder = await storageFolder();

@@ -122,7 +122,7 @@ class HttpDriver implements Driver<undefined> {
   async flush(signal: AbortSignal): Promise<void> {
     const { outbox } = this.#open();
     await abortable(
-      outbox.when(() => outbox.messages === 0),
+      outbox.when(() => outbox.flushed),
       AbortSignal.any([signal, this.#ended.signal]),
     );
   }

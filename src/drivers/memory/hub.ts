@@ -63,7 +63,7 @@ function createHub(name: string | undefined, context: DriverContext): Hub {
     subscribe: (request, owner, onAbandoned) => subscribeLocal(outbox, request, owner, onAbandoned),
     settled: (signal) =>
       abortable(
-        outbox.when(() => outbox.messages === 0),
+        outbox.when(() => outbox.flushed),
         signal,
       ),
   };
