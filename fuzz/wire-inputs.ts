@@ -49,7 +49,7 @@ function openingOf(random: Random): Buffer {
   }
   writer.numbers(FRAME.ready);
   writer.numbers(FRAME.want, 0);
-  return Buffer.from(writer.peek());
+  return Buffer.concat(writer.peek());
 }
 
 /** A few frames of all kinds, some of them messages. */
@@ -87,7 +87,7 @@ function framesOf(random: Random, name: string): Buffer {
     () => writer.numbers(FRAME.want, 0),
   ];
   for (let left = 1 + random.below(6); left > 0; left -= 1) (random.chance(50) ? steps[0] : random.pick(steps))?.();
-  return Buffer.from(writer.peek());
+  return Buffer.concat(writer.peek());
 }
 
 function content(random: Random, id: string) {

@@ -62,7 +62,7 @@ export function handshakeOf(address: string, challenge: string, peerId: string, 
 export function frames(write: (writer: FrameWriter) => void): Buffer {
   const writer = new FrameWriter();
   write(writer);
-  return Buffer.from(writer.peek());
+  return Buffer.concat(writer.peek());
 }
 
 /** The bytes of one frame with any payload. */
@@ -160,7 +160,7 @@ export class WirePeer {
 
   send(write: (writer: FrameWriter) => void): void {
     write(this.#writer);
-    this.connection.write(Buffer.from(this.#writer.peek()));
+    this.connection.write(Buffer.concat(this.#writer.peek()));
     this.#writer.reuse(true);
   }
 

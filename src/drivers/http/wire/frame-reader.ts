@@ -6,16 +6,16 @@ export type FrameHandler = (type: number, bytes: Buffer, at: number, end: number
 /** Bytes of the length in front of a frame. */
 const LENGTH_BYTES = 4;
 
+const NOTHING = Buffer.alloc(0);
+
 /** Cuts a stream of bytes, in whatever pieces it comes, into frames. A frame within one chunk is not copied. */
 export class FrameReader {
   /** The longest frame, without its length, in bytes. */
   maxBytes: number;
   readonly #handle: FrameHandler;
-  /** The beginning of a frame whose end has not come yet. */
-  #pieces: Buffer[] = [];
+  /** A frame whose end has not come yet, as far as it has come: its length, or all of it once that is known. */
+  #partial: Buffer = NOTHING;
   #held = 0;
-  /** How long that frame is with its length; 0 while even that is not known. */
-  #wanted = 0;
   #stopped = false;
 
   constructor(maxBytes: number, handle: FrameHandler) {
@@ -26,7 +26,7 @@ export class FrameReader {
   /** Hands no further frame over, not even of the chunk at hand. */
   stop(): void {
     this.#stopped = true;
-    this.#pieces = [];
+    this.#partial = NOTHING;
     this.#held = 0;
   }
 
@@ -35,39 +35,42 @@ export class FrameReader {
    * @throws WireError for a frame without a type, or longer than allowed; and whatever the handler throws.
    */
   push(chunk: Buffer): void {
-    let at = 0;
-    while (!this.#stopped && this.#held > 0) {
-      const missing = (this.#wanted === 0 ? LENGTH_BYTES : this.#wanted) - this.#held;
-      const piece = chunk.subarray(at, at + missing);
-      if (piece.length > 0) this.#pieces.push(piece);
-      this.#held += piece.length;
-      at += piece.length;
-      if (piece.length < missing) return;
-      const whole = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces, this.#held);
-      if (this.#wanted === 0) {
-        this.#wanted = LENGTH_BYTES + this.#lengthAt(whole, 0);
-        this.#pieces = [whole];
-      } else {
-        this.#pieces = [];
-        this.#held = 0;
-        this.#wanted = 0;
-        this.#handle(whole[LENGTH_BYTES] as number, whole, FRAME_HEAD_BYTES, whole.length);
-      }
-    }
+    let at = this.#held === 0 ? 0 : this.#goOn(chunk, 0);
     const size = chunk.length;
     while (!this.#stopped && size - at >= LENGTH_BYTES) {
       const end = at + LENGTH_BYTES + this.#lengthAt(chunk, at);
-      if (end > size) {
-        this.#wanted = end - at;
-        break;
-      }
+      if (end > size) break;
       this.#handle(chunk[at + LENGTH_BYTES] as number, chunk, at + FRAME_HEAD_BYTES, end);
       at = end;
     }
-    if (this.#stopped || at === size) return;
-    // A copy, so that the beginning of a frame does not hold the whole chunk, which may be large.
-    this.#pieces = [Buffer.from(chunk.subarray(at))];
-    this.#held = size - at;
+    if (!this.#stopped && at < size) this.#goOn(chunk, at);
+  }
+
+  /** Copies what belongs to the frame that has begun, so that this does not hold the whole chunk. Returns where that ends. */
+  #goOn(chunk: Buffer, from: number): number {
+    let at = from;
+    if (this.#held < LENGTH_BYTES) {
+      if (this.#held === 0) this.#partial = Buffer.allocUnsafeSlow(LENGTH_BYTES);
+      at = this.#copy(chunk, at, LENGTH_BYTES);
+      if (this.#held < LENGTH_BYTES) return at;
+      const whole = Buffer.allocUnsafeSlow(LENGTH_BYTES + this.#lengthAt(this.#partial, 0));
+      this.#partial.copy(whole);
+      this.#partial = whole;
+    }
+    const whole = this.#partial;
+    at = this.#copy(chunk, at, whole.length);
+    if (this.#held < whole.length) return at;
+    this.#partial = NOTHING;
+    this.#held = 0;
+    this.#handle(whole[LENGTH_BYTES] as number, whole, FRAME_HEAD_BYTES, whole.length);
+    return at;
+  }
+
+  /** Copies from `at` on until so much is held, as far as the chunk has it. Returns where it stopped. */
+  #copy(chunk: Buffer, at: number, wanted: number): number {
+    const end = Math.min(chunk.length, at + wanted - this.#held);
+    this.#held += chunk.copy(this.#partial, this.#held, at, end);
+    return end;
   }
 
   #lengthAt(bytes: Buffer, at: number): number {

@@ -7,6 +7,9 @@ const FIRST_BYTES = 16 * 1024;
 /** A buffer that has grown beyond this is not kept, in bytes. */
 const MOST_KEPT_BYTES = 1024 * 1024;
 
+/** A body from this size on goes out from where it lies, in bytes: to copy it costs more than another part of a write. */
+const UNCOPIED_BYTES = 16 * 1024;
+
 /** Text up to this length is written letter by letter, which costs less than a call into the runtime. */
 const SHORT_TEXT = 48;
 
@@ -27,11 +30,16 @@ export interface MessageContent {
   readonly bytes: number;
 }
 
-/** Writes frames one after the other into a buffer that grows, for one connection. */
+/** Writes frames one after the other into a buffer that grows, for one connection. Large bodies are not copied into it. */
 export class FrameWriter {
   #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #at = 0;
   #start = 0;
+  /** What goes out ahead of the rest of the buffer: large bodies, and what is in the buffer before each. */
+  #parts: Uint8Array[] = [];
+  #partsBytes = 0;
+  /** Where the rest of the buffer begins. */
+  #from = 0;
   /** The topics that the other side knows by number. */
   readonly #topics = new Map<string, number>();
   /** The topic behind each number. */
@@ -42,12 +50,14 @@ export class FrameWriter {
 
   /** How many bytes wait to be taken. */
   get size(): number {
-    return this.#at;
+    return this.#partsBytes + this.#at - this.#from;
   }
 
-  /** What was written so far. It stays as it is until `reuse`. */
-  peek(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
+  /** What was written so far, in parts. They stay as they are until `reuse`. */
+  peek(): readonly Uint8Array[] {
+    const rest = this.#bytes.subarray(this.#from, this.#at);
+    if (this.#parts.length === 0) return [rest];
+    return rest.length === 0 ? this.#parts : [...this.#parts, rest];
   }
 
   /** What was written is on its way. `copied`: its bytes are not needed any more; otherwise the next go into a new buffer. */
@@ -55,6 +65,10 @@ export class FrameWriter {
     const size = this.#bytes.length;
     if (!copied || size > MOST_KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(Math.min(size, MOST_KEPT_BYTES));
     this.#at = 0;
+    this.#from = 0;
+    if (this.#parts.length === 0) return;
+    this.#parts = [];
+    this.#partsBytes = 0;
   }
 
   /** A frame whose payload is numbers only. */
@@ -85,7 +99,10 @@ export class FrameWriter {
     this.finish();
   }
 
-  /** A message for one subscription of the other side; its topic goes ahead where it has no number yet. */
+  /**
+   * A message for one subscription of the other side; its topic goes ahead where it has no number yet. The body must not change
+   * until it was written.
+   */
   message(
     number: number,
     subscription: number,
@@ -96,11 +113,12 @@ export class FrameWriter {
     const { id, key, header, body, bytes } = content;
     const topic = this.#topicNumber(content.topic);
     const names = header === EMPTY_HEADER ? NO_NAMES : Object.keys(header);
+    const uncopied = body.length >= UNCOPIED_BYTES;
     this.begin(
       FRAME.message,
       8 * NUMBER_BYTES +
         (id.length + (key === undefined ? 0 : key.length)) * 3 +
-        bytes +
+        (uncopied ? bytes - body.length : bytes) +
         names.length * 2 * NUMBER_BYTES,
     );
     this.number(number);
@@ -125,8 +143,8 @@ export class FrameWriter {
         this.text(header[name] as string);
       }
     }
-    this.#bytes.set(body, this.#at);
-    this.#at += body.length;
+    if (uncopied) return this.#finishWith(body);
+    this.rest(body);
     this.finish();
   }
 
@@ -139,10 +157,11 @@ export class FrameWriter {
     this.#at += FRAME_HEAD_BYTES;
   }
 
-  finish(): void {
+  /** Ends a frame, behind which come so many bytes that belong to it. */
+  finish(more = 0): void {
     const bytes = this.#bytes;
     const start = this.#start;
-    const length = this.#at - start - FRAME_HEAD_BYTES + 1;
+    const length = this.#at - start - FRAME_HEAD_BYTES + 1 + more;
     bytes[start] = length;
     bytes[start + 1] = length >>> 8;
     bytes[start + 2] = length >>> 16;
@@ -204,6 +223,14 @@ export class FrameWriter {
     }
     this.#at = at;
     return true;
+  }
+
+  /** Ends a frame with bytes that are not copied. */
+  #finishWith(value: Uint8Array): void {
+    this.finish(value.length);
+    this.#parts.push(this.#bytes.subarray(this.#from, this.#at), value);
+    this.#partsBytes += this.#at - this.#from + value.length;
+    this.#from = this.#at;
   }
 
   /** The number of a topic; one that is new is told first. */

@@ -130,17 +130,23 @@ export class WireConnection implements Sender {
     this.flush();
   }
 
-  /** Sends what was written, in one piece. */
+  /** Sends what was written, in one write. */
   flush(): void {
     if (this.#closed) return;
     this.#owner?.beforeFlush();
     const { writer } = this;
     if (writer.size === 0) return;
     this.sentAt = this.#clock.now();
-    this.#socket.write(writer.peek());
+    this.#write(writer.peek());
     const unsent = this.#socket.writableLength;
     writer.reuse(unsent === 0);
     if (unsent > MAX_UNSENT_BYTES) this.flow.open = false;
+  }
+
+  #write(parts: readonly Uint8Array[]): void {
+    if (parts.length > 1) this.#socket.cork();
+    for (const part of parts) this.#socket.write(part);
+    if (parts.length > 1) this.#socket.uncork();
   }
 
   /** Says why, and ends the connection: what was written before still arrives. */

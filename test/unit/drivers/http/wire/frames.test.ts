@@ -25,7 +25,7 @@ import {
 function written(write: (writer: FrameWriter) => void): SeenFrame[] {
   const writer = new FrameWriter();
   write(writer);
-  return framesOf([Buffer.from(writer.peek())]);
+  return framesOf([Buffer.concat(writer.peek())]);
 }
 
 describe("what is written is read", () => {
@@ -227,6 +227,49 @@ describe("a malformed frame is a WireError:", () => {
   });
 });
 
+describe("large bodies", () => {
+  const sizes = fc.constantFrom(0, 1, 16_383, 16_384, 70_000);
+  const body = (size: number) => Buffer.from(Array.from({ length: size }, (_one, index) => (index * 7 + size) & 0xff));
+
+  test("go out between others from where they lie, and come in whatever pieces", () => {
+    fc.assert(
+      fc.property(
+        fc.array(sizes, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true })),
+        (chosen, cuts) => {
+          const writer = new FrameWriter();
+          const bodies = chosen.map(body);
+          for (const [number, one] of bodies.entries()) writeMessage(writer, { ...plain, number, body: one });
+          const parts = writer.peek();
+          expect(bodies.filter((one) => one.length >= 16_384).every((one) => parts.includes(one))).toBe(true);
+          expect(parts.reduce((sum, { length }) => sum + length, 0)).toBe(writer.size);
+          const frames = framesOf(cutUp(Buffer.concat(parts), cuts)).filter(({ type }) => type === FRAME.message);
+          const read = frames.map((frame) => {
+            const reader = readerOf(frame);
+            const number = reader.number();
+            for (let skipped = 0; skipped < 2; skipped += 1) reader.number();
+            return bodies[number]?.equals(new RemoteMessage("a", reader).body);
+          });
+          expect(read).toEqual(bodies.map(() => true));
+          writer.reuse(false);
+          expect([writer.size, Buffer.concat(writer.peek()).length]).toEqual([0, 0]);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  const plain = {
+    subscription: 0,
+    topic: "a",
+    id: "i",
+    key: undefined,
+    header: {},
+    attempt: 1,
+    firstFailureAt: undefined,
+  };
+});
+
 describe("a message in a chunk", () => {
   test("that it fills little of is copied out when it stays, and is the same then", () => {
     const message = {
@@ -240,7 +283,7 @@ describe("a message in a chunk", () => {
     };
     const writer = new FrameWriter();
     writeMessage(writer, { ...message, attempt: 1, firstFailureAt: undefined });
-    const chunk = Buffer.concat([writer.peek(), Buffer.alloc(60_000)]);
+    const chunk = Buffer.concat([...writer.peek(), Buffer.alloc(60_000)]);
     const at = chunk.readUInt32LE(0) + 4;
     const reader = new ByteReader().over(chunk, at + 5, at + 4 + chunk.readUInt32LE(at));
     for (let skipped = 0; skipped < 3; skipped += 1) reader.number();

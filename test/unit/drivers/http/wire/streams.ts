@@ -135,7 +135,7 @@ const anyStep: fc.Arbitrary<(writer: FrameWriter) => void> = fc.oneof(
 export const anyStream: fc.Arbitrary<Buffer> = fc.array(anyStep, { minLength: 1, maxLength: 12 }).map((steps) => {
   const writer = new FrameWriter();
   for (const step of steps) step(writer);
-  return Buffer.from(writer.peek());
+  return Buffer.concat(writer.peek());
 });
 
 /** Cuts bytes into pieces at places that are shares of their length. */
