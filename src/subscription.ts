@@ -173,14 +173,14 @@ export class Subscription implements DeliveryOwner {
     let ending: Promise<unknown> | undefined;
     try {
       const result = this.#handler(delivery);
-      // A promise of the language's own tells its end once, whatever the handler's does.
+      // A promise of the language's own tells its end once, whatever the handler's does, or the `then` that it was given.
       if (isThenable(result)) ending = Promise.resolve(result);
     } catch (error) {
       this.#failed(delivery, error);
       return;
     }
     if (ending === undefined) this.#returned(delivery);
-    else ending.then(slot.returned, slot.failed);
+    else Promise.prototype.then.call(ending, slot.returned, slot.failed);
   }
 
   #returned(delivery: RunningDelivery): void {

@@ -300,6 +300,26 @@ describe("time", () => {
     expect([first.outcomes, second.outcomes]).toEqual([[{ kind: "ack" }], []]);
   });
 
+  test("a promise whose own then tells its end again and again ends one handler", async () => {
+    const told: (() => void)[] = [];
+    const { deliver } = await subscribed(
+      ({ id }) => {
+        if (id !== "1") return new Promise(() => {});
+        const then = (tell: () => void) => {
+          told.push(tell);
+          tell();
+        };
+        return Object.assign(Promise.resolve(), { then });
+      },
+      { concurrency: 1, prefetch: 2 },
+    );
+    const [first, second] = [deliver({ id: "1" }), deliver({ id: "2" })];
+    await turn();
+    for (const tell of told) tell();
+    await turn();
+    expect([first.outcomes, second.outcomes]).toEqual([[{ kind: "ack" }], []]);
+  });
+
   test("more time that a handler gets as another's is over counts, though its own was over as well", async () => {
     const held: Delivery[] = [];
     const { deliver, clock } = await subscribed(
