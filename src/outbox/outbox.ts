@@ -71,6 +71,7 @@ export class Outbox {
   publish(publications: readonly Publication[], acceptTimeoutMs: number, owner?: object): void {
     const now = this.#options.clock.now();
     let [messages, lanes, topic]: [OutboxMessage[], readonly Lane[], string | undefined] = [[], [], undefined];
+    let most = TOGETHER;
     const take = () => {
       if (messages.length > 0) this.#take(messages, lanes, acceptTimeoutMs);
       [messages, topic] = [[], undefined];
@@ -81,10 +82,11 @@ export class Outbox {
         this.#backlog.ask(publication, () => this.#admit(publication, acceptTimeoutMs, owner));
         continue;
       }
-      if (publication.topic !== topic || messages.length === TOGETHER) {
+      if (publication.topic !== topic || messages.length === most) {
         take();
         topic = publication.topic;
         lanes = this.lanes.destinations(topic);
+        most = this.#options.oneByOne === true && lanes.length > 1 ? 1 : TOGETHER;
       }
       if (lanes.length > 0 || this.#isKept(publication))
         messages.push(this.#message(publication, now, publication, owner));

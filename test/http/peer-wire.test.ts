@@ -322,6 +322,24 @@ describe("what a sender sends", () => {
     await broker.flush({ signal: AbortSignal.timeout(10_000) });
   });
 
+  test("is one message for several subscriptions of a process, also where many are published at once", async () => {
+    const { broker, peer } = await sender();
+    peer.send((writer) => {
+      const announcement = { index: 4, id: "another", pattern: "u.*", queue: undefined, ackTimeoutMs: 30_000 };
+      writeAnnouncement(writer, announcement);
+      writer.numbers(FRAME.grant, 4, 10);
+    });
+    await peer.sync();
+    for (const body of ["a", "b", "c"]) void broker.publish("u.x", { body });
+    await until(() => messagesOf(peer).length === 6, { what: "all were sent" });
+    expect(peer.came.filter(({ type }) => type === FRAME.message).length).toBe(3);
+    expect(messagesOf(peer).map(({ subscription, text }) => `${text}${subscription}`)).toEqual(
+      ["a", "b", "c"].flatMap((text) => [`${text}3`, `${text}4`]),
+    );
+    for (const { number } of messagesOf(peer)) settle(peer, number, { kind: "ack" });
+    await broker.flush({ signal: AbortSignal.timeout(10_000) });
+  });
+
   test("is no more than there are places for; it asks for more, and goes on in order", async () => {
     const { broker, peer } = await sender({ places: 2 });
     for (let n = 0; n < 5; n += 1) void broker.publish("u.x", { body: String(n) });

@@ -145,6 +145,8 @@ class Session implements HttpSession {
       clock,
       ...this.#limits,
       keepsUnwanted: true,
+      // A peer gets a message once for all its subscriptions, as long as no other comes between.
+      oneByOne: true,
       journal: storage?.journal,
       onGiveUp: (message) => context.onGiveUp(message),
     });
