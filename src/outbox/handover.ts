@@ -59,7 +59,8 @@ export class Handover {
     if (member.takesAll) {
       entry.state = "accepted";
       this.#answers.settle(entry, true);
-      member.carrier.offer(entry);
+      // Who heard of the answer may have removed the queue.
+      if (entry.member === member) member.carrier.offer(entry);
       return;
     }
     if (member.pipelined) member.room -= 1;

@@ -377,6 +377,18 @@ describe("the answer to a publish", () => {
     outbox.close();
     expect(answers).toEqual(["accepted"]);
   });
+
+  test("may lead to the queue's removal: what is given up then is not handed over any more", () => {
+    const { outbox, publication, subscribe, givenUp } = harness();
+    const member = subscribe("t", { queue: "q" });
+    const batch = ["m", "n"].map((id) => publication("t", { id }).made);
+    const confirm = () => void outboxQueues(outbox).remove("t", "q");
+    outbox.publish(
+      batch.map((made) => ({ ...made, confirm })),
+      5_000,
+    );
+    expect([givenUp.map(({ id }) => id), member.ids, outbox.messages]).toEqual([["m", "n"], [], 0]);
+  });
 });
 
 describe("messages that nobody wants", () => {
