@@ -8,7 +8,8 @@ const NONE: readonly OutboxMessage[] = [];
 /**
  * What waits for a lane's members, in the order of publishing. A message that is new there, and whose publisher waits for this
  * lane, gets its entry when somebody takes it or looks at it: many wait in many lanes, and few at a time are in hands. Those
- * that came last, together, stay in the list in which all lanes got them, until others come: most are taken at once.
+ * that came last, together, stay in the list in which all lanes got them, until it has been seen who takes them: most are
+ * taken at once.
  */
 export class Line {
   readonly #lane: Lane;
@@ -34,15 +35,23 @@ export class Line {
 
   /** Messages that their publishers wait for: their entries will be awaited ones. The list is not changed any more. */
   pushNew(messages: readonly OutboxMessage[]): void {
-    this.#gather();
+    this.gather();
     this.#last = messages;
     this.#size += messages.length;
   }
 
   push(entry: Entry): void {
-    this.#gather();
+    this.gather();
     this.#items.push(entry);
     this.#size += 1;
+  }
+
+  /** Parts what is still in line from the list that it came in, which holds what is done as well. */
+  gather(): void {
+    for (; this.#lastAt < this.#last.length; this.#lastAt += 1)
+      this.#items.push(this.#last[this.#lastAt] as OutboxMessage);
+    this.#last = NONE;
+    this.#lastAt = 0;
   }
 
   unshift(entry: Entry): void {
@@ -57,7 +66,7 @@ export class Line {
     if (first !== undefined) return this.#entryOf(first);
     const message = this.#last[this.#lastAt] as OutboxMessage;
     this.#lastAt += 1;
-    // What is in hands is not to be held here, until others come.
+    // What is in hands is not to be held here.
     if (this.#lastAt === this.#last.length) this.#last = NONE;
     return this.#newEntry(message);
   }
@@ -67,16 +76,9 @@ export class Line {
   }
 
   *[Symbol.iterator](): Generator<Entry> {
-    this.#gather();
+    this.gather();
     for (const item of this.#items.drain()) this.#items.push(this.#entryOf(item));
     for (const entry of this.#items) yield entry as Entry;
-  }
-
-  #gather(): void {
-    for (; this.#lastAt < this.#last.length; this.#lastAt += 1)
-      this.#items.push(this.#last[this.#lastAt] as OutboxMessage);
-    this.#last = NONE;
-    this.#lastAt = 0;
   }
 
   #entryOf(item: Entry | OutboxMessage): Entry {

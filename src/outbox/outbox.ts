@@ -375,7 +375,10 @@ export class Outbox {
       if (this.#answers.expect(messages, lane)) lane.ready.pushNew(messages);
       else for (const message of messages) lane.ready.push(new Entry(message, lane));
     }
-    for (const lane of lanes) this.dispatch(lane);
+    for (const lane of lanes) {
+      this.dispatch(lane);
+      lane.ready.gather();
+    }
     for (const message of messages) {
       this.#answers.expected(message, message.publishedAt + acceptTimeoutMs);
       if (message.holders > 0) this.#sweep.arm();

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { outboxQueues } from "../../../src/outbox/queues.ts";
 import { subscribeLocal } from "../../../src/outbox/subscribe-local.ts";
@@ -240,6 +242,26 @@ describe("bounds", () => {
     outbox.removeLane(lane, "its queue was removed");
     expect(told).toEqual([["t", ["waiting"]]]);
     expect(outbox.messages).toBe(1);
+  });
+
+  test("are of what is in memory: messages that were published together do not keep each other there", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect: () => void = runInNewContext("gc");
+    const { outbox, publication, subscribe } = harness();
+    const { member, offers } = subscribe("t", { window: 1 });
+    // In a function of its own, whose variables hold nothing afterwards.
+    const handled = () => {
+      const batch = Array.from({ length: 50 }, () => publication("t").made);
+      outbox.publish(batch, 5_000);
+      for (let done = 0; done < 40; done += 1) for (const entry of [...member.entries]) entry.settle(ack);
+      offers.length = 0;
+      return batch.map(({ body }) => new WeakRef(body));
+    };
+    const bodies = handled();
+    // What a `WeakRef` was made of stays until the turn ends.
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(bodies.filter((body) => body.deref() !== undefined).length).toBe(outbox.messages);
   });
 
   test("let others wait in line for room, with whenFull wait", () => {
