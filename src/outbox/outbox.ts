@@ -77,13 +77,13 @@ export class Outbox {
       [messages, topic] = [[], undefined];
     };
     for (const publication of publications) {
+      if (publication.topic !== topic || messages.length === most) take();
       if (!this.#backlog.hasRoom(publication.bytes)) {
         take();
         this.#backlog.ask(publication, () => this.#admit(publication, acceptTimeoutMs, owner));
         continue;
       }
-      if (publication.topic !== topic || messages.length === most) {
-        take();
+      if (topic === undefined) {
         topic = publication.topic;
         lanes = this.lanes.destinations(topic);
         most = this.#options.oneByOne === true && lanes.length > 1 ? 1 : TOGETHER;

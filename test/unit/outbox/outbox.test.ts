@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
+import type { Entry } from "../../../src/outbox/entry.ts";
 import { outboxQueues } from "../../../src/outbox/queues.ts";
 import { subscribeLocal } from "../../../src/outbox/subscribe-local.ts";
 import { ack, dead, harness, release, retry } from "./harness.ts";
@@ -242,6 +243,22 @@ describe("bounds", () => {
     outbox.removeLane(lane, "its queue was removed");
     expect(told).toEqual([["t", ["waiting"]]]);
     expect(outbox.messages).toBe(1);
+  });
+
+  test("hold within what is published together: what the first of it leaves behind counts for the rest", () => {
+    const { outbox, publication, subscribe } = harness({ maxMessages: 2 });
+    const onOffer = (entry: Entry) => entry.settle(dead("dlq.t"));
+    for (let n = 0; n < 2; n += 1) subscribe("t", { onOffer });
+    const batch = ["t", "u"].map((topic) => publication(topic));
+    outbox.publish(
+      batch.map(({ made }) => made),
+      5_000,
+    );
+    expect(batch.map(({ published }) => published.answers)).toMatchObject([
+      ["accepted"],
+      [{ code: "ERR_BACKLOG_FULL" }],
+    ]);
+    expect(outbox.messages).toBe(2);
   });
 
   test("are of what is in memory: messages that were published together do not keep each other there", async () => {
