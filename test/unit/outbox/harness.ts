@@ -34,6 +34,7 @@ export class ManualMember {
     this.#outbox = outbox;
     this.#takesAll = takesAll;
     this.member = new Member(id, window, {
+      takesAll,
       offer: (entry) => {
         onOffer(entry);
         this.offers.push(entry);

@@ -151,15 +151,24 @@ function pick(real: Real, which: number) {
   return real.members.length === 0 ? undefined : real.members[which % real.members.length];
 }
 
-function publish(topic: string, size: number): Step {
-  return step(`publish ${topic} ${size}`, (model, real) => {
-    const id = `p${real.published.length}`;
-    const fits = model.messages.size < MAX_MESSAGES && model.totalBytes + size <= MAX_BYTES;
-    const published = real.harness.publish(topic, { id, body: "x".repeat(size), acceptTimeoutMs: 1_000 });
-    real.published.push(published);
-    if (!fits) return expect(published.answers).toMatchObject([{ code: "ERR_BACKLOG_FULL" }]);
-    model.bytes.set(id, size);
-    model.route(id, topic);
+/** Publishes messages together. */
+function publish(messages: readonly (readonly [topic: string, size: number])[]): Step {
+  return step(`publish ${messages.map(([topic, size]) => `${topic} ${size}`).join(", ")}`, (model, real) => {
+    const batch = messages.map(([topic, size], index) => {
+      const id = `p${real.published.length + index}`;
+      return { topic, size, id, ...real.harness.publication(topic, { id, body: "x".repeat(size) }) };
+    });
+    real.harness.outbox.publish(
+      batch.map(({ made }) => made),
+      1_000,
+    );
+    for (const { topic, size, id, published } of batch) {
+      real.published.push(published);
+      if (model.messages.size < MAX_MESSAGES && model.totalBytes + size <= MAX_BYTES) {
+        model.bytes.set(id, size);
+        model.route(id, topic);
+      } else expect(published.answers).toMatchObject([{ code: "ERR_BACKLOG_FULL" }]);
+    }
   });
 }
 
@@ -284,9 +293,10 @@ function advance(ms: number): Step {
 const which = fc.nat({ max: 30 });
 const pattern = fc.constantFrom("a.x", "a.*", "a.>", "b", ">", "dlq.b", "dlq.>");
 const queue = fc.constantFrom("q", "r");
+const message = fc.tuple(fc.constantFrom(...TOPICS), fc.nat({ max: 8 }));
 const steps = [
-  fc.tuple(fc.constantFrom(...TOPICS), fc.nat({ max: 8 })).map(([topic, size]) => publish(topic, size)),
-  fc.tuple(fc.constantFrom(...TOPICS), fc.nat({ max: 8 })).map(([topic, size]) => publish(topic, size)),
+  message.map((one) => publish([one])),
+  fc.array(message, { minLength: 1, maxLength: 5 }).map(publish),
   fc
     .tuple(pattern, fc.option(queue, { nil: undefined }), fc.integer({ min: 1, max: 3 }), fc.boolean())
     .map((all) => join(...all)),
