@@ -67,7 +67,7 @@ export function copyHeader(header: unknown, topic?: string): MeasuredHeader {
  */
 export function copyBody(body: unknown, topic?: string): Uint8Array {
   if (body === undefined) return new Uint8Array(0);
-  // Small ones go into Node's pool of 8 KiB: memory of its own for each would cost more than all the rest of a publish.
+  // Small ones share pieces of 8 KiB, Node's or ours: memory of its own for each would cost more than all the rest of a publish.
   if (typeof body === "string") return Buffer.from(body, "utf8");
   if (body instanceof Uint8Array) return copyOf(body);
   throw invalid(
