@@ -1,3 +1,5 @@
+import type { Publication } from "../driver.ts";
+import { BrokerError } from "../errors.ts";
 import type { Clock } from "../internal/clock.ts";
 import { DeadlineList } from "../internal/deadline-list.ts";
 import type { Entry } from "./entry.ts";
@@ -49,4 +51,9 @@ export class Answers {
   close(): void {
     this.#unanswered.clear();
   }
+}
+
+/** What a publisher hears where nobody is to get its message. */
+export function noSubscribers({ topic }: Publication): BrokerError {
+  return new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic });
 }

@@ -6,14 +6,11 @@ import type { Member } from "./member.ts";
 /** Hands over what is in line to the members of its lane, as far as they have room. */
 export class Handover {
   readonly #answers: Answers;
-  readonly #accept: (entry: Entry) => void;
   #holds = 0;
   #putOff: Lane[] = [];
 
-  /** @param accept a member has taken what it was offered at once. */
-  constructor(answers: Answers, accept: (entry: Entry) => void) {
+  constructor(answers: Answers) {
     this.#answers = answers;
-    this.#accept = accept;
   }
 
   /** Nothing is handed over until `release`. May be nested. */
@@ -65,6 +62,6 @@ export class Handover {
     }
     if (member.pipelined) member.room -= 1;
     else member.offering = true;
-    if (member.carrier.offer(entry)) this.#accept(entry);
+    member.carrier.offer(entry);
   }
 }

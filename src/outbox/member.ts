@@ -6,14 +6,13 @@ import type { Lane } from "./lane.ts";
 /** How messages reach a member. */
 export interface Carrier {
   /**
-   * Hands a message over. Returns true when the member has taken it by the time of return; otherwise the carrier later
-   * calls `accept`, `refuse`, `lose`, `takeBack` or `settle` of the outbox. Until then it gets no other message, which keeps
-   * the order; unless it is `pipelined`.
+   * Hands a message over, and later calls `accept`, `refuse`, `lose`, `takeBack` or `settle` of the outbox. Until then it gets no
+   * other message, which keeps the order; unless it is `pipelined`, or `takesAll`.
    */
-  offer(entry: Entry): boolean;
+  offer(entry: Entry): void;
   /** Whether it keeps the order by itself, and takes as many messages at a time as its member has `room` for. */
   readonly pipelined?: boolean;
-  /** Whether it takes all that it is offered: that counts as taken before it is called, and what it returns does not count. */
+  /** Whether it takes all that it is offered: that counts as taken before it is called. */
   readonly takesAll?: boolean;
   /** Messages wait in its lane, and no member of it is free. Called often. */
   starve?(): void;
@@ -90,9 +89,6 @@ export class Member {
 export function localCarrier(request: SubscribeRequest): Carrier {
   return {
     takesAll: true,
-    offer(entry) {
-      request.deliver(entry);
-      return true;
-    },
+    offer: (entry) => request.deliver(entry),
   };
 }

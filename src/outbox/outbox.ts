@@ -1,7 +1,7 @@
 import type { Dead, Outcome, Publication } from "../driver.ts";
-import { BrokerError } from "../errors.ts";
-import { Answers } from "./answers.ts";
+import { Answers, noSubscribers } from "./answers.ts";
 import { Backlog } from "./backlog.ts";
+import { Batch } from "./batch.ts";
 import { deadLetterContent } from "./dead-letter-content.ts";
 import { Delays } from "./delays.ts";
 import { Entry } from "./entry.ts";
@@ -15,9 +15,6 @@ import type { OutboxOptions } from "./outbox-options.ts";
 import { Sweep } from "./sweep.ts";
 import { Unwanted } from "./unwanted.ts";
 import { Watchers } from "./watchers.ts";
-
-/** Messages of a batch that are handed over together: to one destination after the other, so that little is called in turn. */
-const TOGETHER = 64;
 
 /**
  * The store-and-forward engine behind the drivers that have no server: it keeps each message until every destination has
@@ -49,7 +46,7 @@ export class Outbox {
     this.#delays = new Delays(options.clock, (lane) => this.dispatch(lane));
     this.#backlog = new Backlog(options);
     this.#answers = new Answers(options.clock);
-    this.#handover = new Handover(this.#answers, (entry) => this.accept(entry));
+    this.#handover = new Handover(this.#answers);
   }
 
   /** How many messages it keeps. */
@@ -70,35 +67,32 @@ export class Outbox {
   /** Takes charge of messages, or fails them. */
   publish(publications: readonly Publication[], acceptTimeoutMs: number, owner?: object): void {
     const now = this.#options.clock.now();
-    let [messages, lanes, topic]: [OutboxMessage[], readonly Lane[], string | undefined] = [[], [], undefined];
-    let most = TOGETHER;
-    const take = () => {
-      if (messages.length > 0) this.#take(messages, lanes, acceptTimeoutMs);
-      [messages, topic] = [[], undefined];
-    };
+    const batch = new Batch({
+      oneByOne: this.#options.oneByOne === true,
+      destinations: (topic) => this.lanes.destinations(topic),
+      take: (messages, lanes) => this.#take(messages, lanes, acceptTimeoutMs),
+    });
     for (const publication of publications) {
-      if (publication.topic !== topic || messages.length === most) take();
-      if (!this.#backlog.hasRoom(publication.bytes)) {
-        take();
+      const { topic, bytes } = publication;
+      batch.endUnlessFor(topic);
+      if (!this.#backlog.hasRoom(bytes)) {
+        batch.end();
         this.#backlog.ask(publication, () => this.#admit(publication, acceptTimeoutMs, owner));
         continue;
       }
-      if (topic === undefined) {
-        topic = publication.topic;
-        lanes = this.lanes.destinations(topic);
-        most = this.#options.oneByOne === true && lanes.length > 1 ? 1 : TOGETHER;
-      }
-      if (lanes.length > 0 || this.#isKept(publication))
-        messages.push(this.#message(publication, now, publication, owner));
+      const lanes = batch.destinations(topic);
+      if (lanes.length > 0 || this.#isKept(publication)) batch.add(this.#message(publication, now, publication, owner));
     }
-    take();
+    batch.end();
   }
 
   /** Puts a message into one lane only: it was sent to that subscription. */
   publishTo(lane: Lane, publication: Publication, acceptTimeoutMs: number): void {
-    this.#backlog.ask(publication, () =>
-      this.#take([this.#message(publication, this.#options.clock.now(), publication)], [lane], acceptTimeoutMs),
-    );
+    this.#backlog.ask(publication, () => {
+      // It may have waited for room.
+      if (!this.lanes.has(lane)) return publication.fail(noSubscribers(publication));
+      this.#take([this.#message(publication, this.#options.clock.now(), publication)], [lane], acceptTimeoutMs);
+    });
   }
 
   /** Removes a lane and what waits in it; resolves with the messages that only it still wanted. */
@@ -294,8 +288,7 @@ export class Outbox {
 
   /** Whether a message that nobody wants is kept. Answers its publisher where it is not. */
   #isKept(publication: Publication): boolean {
-    const { topic, mandatory } = publication;
-    if (mandatory) publication.fail(new BrokerError("ERR_NO_SUBSCRIBERS", `Nobody subscribes to ${topic}.`, { topic }));
+    if (publication.mandatory) publication.fail(noSubscribers(publication));
     else if (!this.#options.keepsUnwanted) publication.confirm("unrouted");
     else return true;
     return false;

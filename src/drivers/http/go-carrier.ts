@@ -39,7 +39,7 @@ export class GoCarrier implements Carrier {
     this.#onError = onError;
   }
 
-  offer(entry: Entry): boolean {
+  offer(entry: Entry): void {
     const { message } = entry;
     const header = { ...message.header, [this.#wire.topicHeader]: message.topic };
     const request = {
@@ -70,7 +70,6 @@ export class GoCarrier implements Carrier {
           );
       },
     );
-    return false;
   }
 }
 

@@ -31,8 +31,6 @@ export function ownCarrier(outbox: Outbox, request: SubscribeRequest, places: Pl
           if (isOffered()) outbox.refuse(entry, 0);
         },
       );
-      // Told by `accept`, which may have happened already: a second word changes nothing.
-      return false;
     },
   };
 }

@@ -49,10 +49,9 @@ class RemoteSubscription implements Carrier {
     this.member = new Member(announcement.id, 0, this);
   }
 
-  offer(entry: Entry): boolean {
+  offer(entry: Entry): void {
     this.used = true;
     this.#sending.send(this, entry);
-    return false;
   }
 
   starve(): void {

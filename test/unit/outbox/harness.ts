@@ -22,7 +22,6 @@ export class ManualMember {
   /** Everything that it was ever offered, in order. */
   readonly offers: Entry[] = [];
   readonly #outbox: Outbox;
-  readonly #takesAll: boolean;
 
   constructor(
     outbox: Outbox,
@@ -32,13 +31,11 @@ export class ManualMember {
     onOffer: (entry: Entry) => void = () => {},
   ) {
     this.#outbox = outbox;
-    this.#takesAll = takesAll;
     this.member = new Member(id, window, {
       takesAll,
       offer: (entry) => {
         onOffer(entry);
         this.offers.push(entry);
-        return this.#takesAll;
       },
     });
   }

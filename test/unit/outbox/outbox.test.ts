@@ -453,6 +453,19 @@ describe("messages that nobody wants", () => {
 });
 
 describe("lanes", () => {
+  test("that went while a message for one of them alone waited for room do not get it, and its sender hears so", () => {
+    const { outbox, publish, publication, subscribe } = harness({ maxMessages: 1, whenFull: "wait" });
+    const held = publish("t");
+    const member = subscribe("t");
+    const { made, published } = publication("u");
+    const { lane } = subscribe("u");
+    outbox.publishTo(lane, made, 5_000);
+    outbox.removeLane(lane, undefined);
+    expect(published.answers).toEqual([]);
+    member.settle(held.id, ack);
+    expect([published.answers, outbox.messages]).toMatchObject([[{ code: "ERR_NO_SUBSCRIBERS" }], 0]);
+  });
+
   test("removed give up what waits in them, with an event, and return what only they wanted", () => {
     const { outbox, givenUp, publish, subscribe } = harness();
     const [one, two] = [subscribe("t", { window: 1 }), subscribe("t", { window: 1 })];
