@@ -199,6 +199,8 @@ export class Outbox {
   settle(entry: Entry, outcome: Outcome): void {
     if (this.#closed || entry.member === undefined) return;
     if (entry.state === "offered") this.accept(entry);
+    // Who heard of the acceptance may have ended it.
+    if (entry.member === undefined) return;
     this.#detach(entry);
     const { lane, inHand } = entry;
     switch (outcome.kind) {
