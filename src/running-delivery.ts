@@ -37,10 +37,11 @@ export class RunningDelivery implements Delivery {
   state: "open" | "settled" | "stale" = "open";
   /** Whether the key of this message stays busy: it runs again in this process. */
   retriesHere = false;
+  /** What becomes of its settling: known once the driver has answered. */
+  answer: Promise<void> = DONE;
   readonly #owner: DeliveryOwner;
   #message: Message | undefined;
   #abort: AbortController | undefined;
-  #settled: Promise<void> = DONE;
 
   constructor(source: DriverDelivery, owner: DeliveryOwner, attempt: number, firstFailureAt: number | undefined) {
     this.source = source;
@@ -132,9 +133,9 @@ export class RunningDelivery implements Delivery {
     if (this.state === "stale") return Promise.reject(this.#stale());
     if (this.state === "open") {
       this.state = "settled";
-      this.#settled = this.#owner.decide(this, decision) ?? DONE;
+      this.answer = this.#owner.decide(this, decision) ?? DONE;
     }
-    return this.#settled;
+    return this.answer;
   }
 
   #stale(): BrokerError {

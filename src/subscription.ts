@@ -11,7 +11,7 @@ import { type Deferred, deferred } from "./internal/deferred.ts";
 import { Deque } from "./internal/deque.ts";
 import { before } from "./internal/wait.ts";
 import { KeyOrder } from "./key-order.ts";
-import { RunningDeliveries } from "./running-deliveries.ts";
+import { RunningDeliveries, type RunningOwner } from "./running-deliveries.ts";
 import { type Decision, type DeliveryOwner, RunningDelivery } from "./running-delivery.ts";
 import { deadLetterTopic, isDeadLetterTopic } from "./topics.ts";
 
@@ -31,7 +31,7 @@ const CLOSE_GRACE_MS = 1_000;
  * The delivery contract of one subscription, above every driver: how many handlers run (D7), in which order (D8), who
  * settles (D3), how often a message is tried (D4), when it becomes a dead letter (D5, D6) and how it drains (D11).
  */
-export class Subscription implements DeliveryOwner {
+export class Subscription implements DeliveryOwner, RunningOwner {
   readonly id: string;
   readonly pattern: string;
   readonly options: ResolvedSubscribeOptions;
@@ -68,11 +68,7 @@ export class Subscription implements DeliveryOwner {
     this.#agenda = new Agenda(host.clock);
     const origin = { pattern, queue: options.queue, subscriptionId: options.queue === undefined ? id : undefined };
     this.#deadLetters = new DeadLetterWriter(host, origin, options.maxAttempts, options.maxBackoffMs);
-    this.#running = new RunningDeliveries(host.clock, options.ackTimeoutMs, {
-      returned: (delivery) => this.#returned(delivery),
-      failed: (delivery, error) => this.#failed(delivery, error),
-      timedOut: (delivery) => this.#timedOut(delivery),
-    });
+    this.#running = new RunningDeliveries(host.clock, options.ackTimeoutMs, this);
   }
 
   /** Takes a message from the driver. */
@@ -176,20 +172,27 @@ export class Subscription implements DeliveryOwner {
       // A promise of the language's own tells its end once, whatever the handler's does, or the `then` that it was given.
       if (isThenable(result)) ending = Promise.resolve(result);
     } catch (error) {
-      this.#failed(delivery, error);
+      this.failed(delivery, error);
       return;
     }
-    if (ending === undefined) this.#returned(delivery);
+    if (ending === undefined) this.returned(delivery);
     else Promise.prototype.then.call(ending, slot.returned, slot.failed);
   }
 
-  #returned(delivery: RunningDelivery): void {
+  /** A handler has ended well. */
+  returned(delivery: RunningDelivery): void {
     delivery.handlerEnded = true;
-    if (delivery.state === "open" && this.options.autoAck) void delivery.ack();
-    else if (delivery.state !== "open") this.#free(delivery);
+    if (delivery.state === "open") {
+      if (!this.options.autoAck) return;
+      delivery.state = "settled";
+      const answer = this.#settle(delivery, ACK);
+      if (answer !== undefined) delivery.answer = answer;
+    }
+    this.#free(delivery);
   }
 
-  #failed(delivery: RunningDelivery, error: unknown): void {
+  /** A handler has failed. */
+  failed(delivery: RunningDelivery, error: unknown): void {
     delivery.handlerEnded = true;
     const reason = describeError(error);
     this.#host.onError(
@@ -222,7 +225,8 @@ export class Subscription implements DeliveryOwner {
     return this.options.deadLetter ?? deadLetterTopic(topic);
   }
 
-  #timedOut(delivery: RunningDelivery): void {
+  /** A handler's time is up. */
+  timedOut(delivery: RunningDelivery): void {
     const reason = `the handler did not settle within ${this.options.ackTimeoutMs} ms`;
     const error = new BrokerError(
       "ERR_HANDLER_FAILED",
