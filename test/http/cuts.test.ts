@@ -1,3 +1,4 @@
+import { createHash, randomFillSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { FRAME } from "../../src/drivers/http/wire/frames.ts";
 import { deferred } from "../../src/internal/deferred.ts";
@@ -99,6 +100,38 @@ describe("connections cut while a handler runs", () => {
     await sender.flush({ signal: AbortSignal.timeout(20_000) });
     expect([...heard].sort((a, b) => Number(a) - Number(b))).toEqual(sent);
     expect([...attempts]).toEqual([1]);
+  });
+});
+
+describe("large bodies between small ones", () => {
+  test("arrive whole through cuts, though their buffers change as soon as publish was called", async () => {
+    const folder = await registryFolder();
+    const { broker: receiver, proxy } = await proxiedBroker(folder);
+    const heard = new Map<string, string>();
+    const digest = (body: Uint8Array) => createHash("sha256").update(body).digest("hex");
+    await receiver.subscribe(
+      "t.x",
+      ({ id, message: { body } }) => {
+        heard.set(id, digest(body));
+        body.fill(0);
+        if (heard.size % 40 === 0) proxy.cut();
+      },
+      { concurrency: 8, prefetch: 16 },
+    );
+    const { broker: sender } = await openBroker(folder);
+    const sent = new Map<string, string>();
+    const body = Buffer.alloc(300_000);
+    const sizes = [10, 16_383, 16_384, 65_536, 300_000, 0];
+    const publishing = Array.from({ length: 180 }, (_one, index) => {
+      const part = body.subarray(0, sizes[index % sizes.length]);
+      randomFillSync(part);
+      const id = String(index);
+      sent.set(id, digest(part));
+      return sender.publish("t.x", { body: part }, { id });
+    });
+    await Promise.all(publishing);
+    await sender.flush({ signal: AbortSignal.timeout(20_000) });
+    expect(heard).toEqual(sent);
   });
 });
 
