@@ -198,8 +198,13 @@ export interface DriverDelivery {
   readonly key: string | undefined;
   /** Frozen when a handler reads it. */
   readonly header: Header;
-  /** Never changed: a handler gets a copy. */
+  /** Never changed: a handler gets a copy, or what `ownBody` says. */
   readonly body: Uint8Array;
+  /**
+   * The body as bytes that are the caller's alone, to change and to keep; `body` is as it was all the same. For drivers that can
+   * save a copy of large ones.
+   */
+  ownBody?(): Uint8Array;
   /** 1 plus the attempts already counted: handler starts that failed, and processes that died with it. */
   readonly attempt: number;
   /** When it failed first, in milliseconds since the epoch; `undefined` where it has not, or nobody knows. */

@@ -64,7 +64,8 @@ export class RunningDelivery implements Delivery {
 
   get message(): Message {
     // Other subscriptions of this process may share header and bytes: nobody can change the one, and each has its own of the other.
-    this.#message ??= { header: frozen(this.source.header), body: shortLivedCopyOf(this.source.body) };
+    const { source } = this;
+    this.#message ??= { header: frozen(source.header), body: source.ownBody?.() ?? shortLivedCopyOf(source.body) };
     return this.#message;
   }
 

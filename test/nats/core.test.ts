@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { BrokerOptions } from "../../src/broker-options.ts";
 import { createBroker } from "../../src/create-broker.ts";
+import type { Handler } from "../../src/delivery.ts";
 import { natsCore } from "../../src/drivers/nats/index.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { until } from "../../src/testing/conformance/until.ts";
@@ -63,6 +65,24 @@ describeWithEngine(
       await until(() => texts.length > 0, { what: "the next arrived" });
       expect([texts, broker.status, errors]).toEqual([["whole"], "connected", []]);
       expect(warnings.join()).toMatch(/given up: its native headers cannot be read/);
+    });
+
+    test("large bodies are their handlers' own: what one does to its bytes is nothing to the others", async () => {
+      const broker = await open({});
+      const body = randomBytes(20_000);
+      const whole: boolean[] = [];
+      const handler: Handler = ({ message }) => {
+        whole.push(body.equals(message.body));
+        message.body.fill(0);
+        const memory = message.body.buffer as ArrayBuffer;
+        expect(() => structuredClone(memory, { transfer: [memory] })).toThrow(
+          expect.objectContaining({ name: "DataCloneError" }),
+        );
+      };
+      for (let subscriber = 0; subscriber < 2; subscriber += 1) await broker.subscribe("t", handler);
+      await Promise.all(Array.from({ length: 20 }, () => broker.publish("t", { body })));
+      await until(() => whole.length === 40, { what: "all arrived" });
+      expect(whole.every((one) => one)).toBe(true);
     });
 
     test("a publish that is unanswered when the broker is disconnected fails", async () => {

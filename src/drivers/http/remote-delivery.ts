@@ -1,5 +1,6 @@
 import type { DriverDelivery, Outcome } from "../../driver.ts";
 import type { Bagged } from "../../internal/bag.ts";
+import { shortLivedCopyOf } from "../../internal/copies.ts";
 import { EMPTY_HEADER, type Header, MAX_TAG_BYTES } from "../../message.ts";
 import type { Share } from "./places.ts";
 import type { ReceivingSubscription } from "./receiving-subscriptions.ts";
@@ -21,7 +22,10 @@ export class RemoteMessage {
   readonly firstFailureAt: number | undefined;
   /** Header and body, as they count against `maxMessageBytes`. */
   readonly size: number;
-  #bytes: Buffer;
+  /** `undefined` once a handler has them. */
+  #bytes: Buffer | undefined;
+  /** What the bytes were put together of, where nobody else has them and a handler may. */
+  #pieces: readonly Buffer[] | undefined;
   #start: number;
   #end: number;
   readonly #flags: number;
@@ -29,6 +33,7 @@ export class RemoteMessage {
   readonly #headerAt: number;
   readonly #bodyAt: number;
   #id: string | undefined;
+  #key: string | undefined;
   #header: Header | undefined;
 
   /**
@@ -38,6 +43,7 @@ export class RemoteMessage {
   constructor(topic: string, reader: ByteReader) {
     this.topic = topic;
     this.#bytes = reader.bytes;
+    this.#pieces = reader.pieces;
     this.#flags = reader.byte();
     this.#start = reader.at;
     this.#end = reader.end;
@@ -72,9 +78,8 @@ export class RemoteMessage {
 
   get key(): string | undefined {
     if ((this.#flags & MESSAGE_FLAG.key) === 0) return undefined;
-    const reader = this.#reader(0);
-    reader.skipText();
-    return reader.text();
+    this.#key ??= this.#readKey();
+    return this.#key;
   }
 
   get header(): Header {
@@ -83,18 +88,50 @@ export class RemoteMessage {
   }
 
   get body(): Uint8Array {
-    return this.#bytes.subarray(this.#start + this.#bodyAt, this.#end);
+    return this.#whole().subarray(this.#start + this.#bodyAt, this.#end);
+  }
+
+  /** The body as bytes that are the caller's alone: those that were put together of pieces, of which that can be done again. */
+  ownBody(): Uint8Array {
+    if (this.#pieces === undefined || this.#bytes === undefined) return shortLivedCopyOf(this.body);
+    // Read before the bytes are somebody's who may change them.
+    this.#id = this.id;
+    this.#key = this.key;
+    this.#header = this.header;
+    const { body } = this;
+    this.#bytes = undefined;
+    return body;
   }
 
   /** Copies the message out of the bytes that it came with where those are much larger: it stays for a while. */
   detach(): void {
     const size = this.#end - this.#start;
+    if (this.#bytes === undefined) {
+      const held = this.#pieces?.reduce((sum, { buffer }) => sum + buffer.byteLength, 0) ?? 0;
+      if (held > size * SMALLEST_PART) this.#whole();
+      return;
+    }
+    this.#pieces = undefined;
     if (this.#bytes.buffer.byteLength <= size * SMALLEST_PART) return;
     const own = Buffer.allocUnsafeSlow(size);
     own.set(this.#bytes.subarray(this.#start, this.#end));
     this.#bytes = own;
     this.#start = 0;
     this.#end = size;
+  }
+
+  #whole(): Buffer {
+    if (this.#bytes === undefined) {
+      this.#bytes = Buffer.concat(this.#pieces ?? []);
+      this.#pieces = undefined;
+    }
+    return this.#bytes;
+  }
+
+  #readKey(): string {
+    const reader = this.#reader(0);
+    reader.skipText();
+    return reader.text();
   }
 
   #readHeader(): Header {
@@ -108,7 +145,7 @@ export class RemoteMessage {
   }
 
   #reader(offset: number): ByteReader {
-    return new ByteReader().over(this.#bytes, this.#start + offset, this.#end);
+    return new ByteReader().over(this.#whole(), this.#start + offset, this.#end);
   }
 }
 
@@ -163,6 +200,10 @@ export class RemoteDelivery implements DriverDelivery, Bagged {
 
   get body(): Uint8Array {
     return this.message.body;
+  }
+
+  ownBody(): Uint8Array {
+    return this.message.ownBody();
   }
 
   get attempt(): number {

@@ -1,8 +1,16 @@
+import { markAsUntransferable } from "node:worker_threads";
 import type { Msg } from "@nats-io/transport-node";
 import type { DriverContext, DriverDelivery, SubscribeRequest } from "../../driver.ts";
+import { shortLivedCopyOf } from "../../internal/copies.ts";
 import { Deque } from "../../internal/deque.ts";
 import { isPattern } from "../../topics.ts";
 import type { CoreWire, ReadCoreMessage } from "./core-wire.ts";
+
+/**
+ * From this size on a handler gets the bytes that came, in bytes: nobody reads them again, for there is no second attempt. Of
+ * smaller ones, that somebody keeps, each would hold the 64 KiB that it came in.
+ */
+const LARGE_BYTES = 16 * 1024;
 
 /** How many messages, and bytes of them, wait in the process for a slow handler; what comes then is dropped. */
 const BACKLOG_MESSAGES = 65_536;
@@ -105,6 +113,14 @@ class CoreDelivery implements DriverDelivery {
     this.header = read.header;
     this.body = read.body;
     if (read.broken !== undefined) this.broken = read.broken;
+  }
+
+  // What the client received is a part of a larger piece of memory, where others' bytes are, too: nobody may take it away.
+  ownBody(): Uint8Array {
+    const { buffer, byteOffset, byteLength } = this.body;
+    if (byteLength < LARGE_BYTES) return shortLivedCopyOf(this.body);
+    markAsUntransferable(buffer);
+    return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
   }
 
   settle(): void {

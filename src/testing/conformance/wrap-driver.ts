@@ -47,6 +47,9 @@ export function wrapDelivery(delivery: DriverDelivery, overrides: Partial<Driver
     attempt: delivery.attempt,
     firstFailureAt: delivery.firstFailureAt,
     ...(delivery.broken === undefined ? {} : { broken: delivery.broken }),
+    ...(delivery.ownBody === undefined || overrides.body !== undefined
+      ? {}
+      : { ownBody: () => delivery.ownBody?.() ?? delivery.body }),
     settle: (outcome) => delivery.settle(outcome),
     extend: (ms, attempt) => delivery.extend?.(ms, attempt),
     ...overrides,

@@ -55,6 +55,12 @@ export const brokenPayload: readonly BrokenDriver[] = [
     wrap: (driver) => onDeliver(driver, ({ body }) => ({ body: Buffer.from(Buffer.from(body).toString("utf8")) })),
   },
   {
+    does: "gives handlers the bytes that it keeps",
+    caughtBy: "C a large body that handlers change is whole for others, at the next attempt, and as a dead letter",
+    saying: /a handler got what another had changed/,
+    wrap: (driver) => onDeliver(driver, ({ body }) => ({ ownBody: () => body })),
+  },
+  {
     does: "cuts bodies at 64 KiB",
     caughtBy: "C a body of 1 MiB, or the most the engine carries, arrives",
     saying: /the body arrived changed/,

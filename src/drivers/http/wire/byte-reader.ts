@@ -5,12 +5,15 @@ export class ByteReader {
   bytes: Buffer = Buffer.alloc(0);
   at = 0;
   end = 0;
+  /** What a large frame came in, where it was put together of that: again, all of its bytes. */
+  pieces: readonly Buffer[] | undefined;
 
   /** Begins with another frame's payload. */
-  over(bytes: Buffer, at: number, end: number): this {
+  over(bytes: Buffer, at: number, end: number, pieces?: readonly Buffer[]): this {
     this.bytes = bytes;
     this.at = at;
     this.end = end;
+    this.pieces = pieces;
     return this;
   }
 

@@ -1,7 +1,13 @@
 import { FRAME_HEAD_BYTES, WireError } from "./frames.ts";
 
-/** Takes a frame's type and payload: `bytes` from `at` to `end`, which belong to the reader's chunk and are not changed. */
-export type FrameHandler = (type: number, bytes: Buffer, at: number, end: number) => void;
+/**
+ * Takes a frame's type and payload: `bytes` from `at` to `end`, which belong to the reader's chunk and are not changed. A large
+ * frame that was put together has its bytes to itself, and comes with the `pieces` that it was put together of.
+ */
+export type FrameHandler = (type: number, bytes: Buffer, at: number, end: number, pieces?: readonly Buffer[]) => void;
+
+/** From this size on a frame that is put together comes with its pieces, in bytes. */
+const LARGE_BYTES = 16 * 1024;
 
 /** Bytes of the length in front of a frame. */
 const LENGTH_BYTES = 4;
@@ -16,6 +22,8 @@ export class FrameReader {
   /** A frame whose end has not come yet, as far as it has come: its length, or all of it once that is known. */
   #partial: Buffer = NOTHING;
   #held = 0;
+  /** What it came in, where it is a large one. */
+  #pieces: Buffer[] | undefined;
   #stopped = false;
 
   constructor(maxBytes: number, handle: FrameHandler) {
@@ -27,6 +35,7 @@ export class FrameReader {
   stop(): void {
     this.#stopped = true;
     this.#partial = NOTHING;
+    this.#pieces = undefined;
     this.#held = 0;
   }
 
@@ -55,15 +64,19 @@ export class FrameReader {
       if (this.#held < LENGTH_BYTES) return at;
       const whole = Buffer.allocUnsafeSlow(LENGTH_BYTES + this.#lengthAt(this.#partial, 0));
       this.#partial.copy(whole);
+      this.#pieces = whole.length < LARGE_BYTES ? undefined : [this.#partial];
       this.#partial = whole;
     }
     const whole = this.#partial;
-    at = this.#copy(chunk, at, whole.length);
-    if (this.#held < whole.length) return at;
+    const pieces = this.#pieces;
+    const end = this.#copy(chunk, at, whole.length);
+    pieces?.push(chunk.subarray(at, end));
+    if (this.#held < whole.length) return end;
     this.#partial = NOTHING;
+    this.#pieces = undefined;
     this.#held = 0;
-    this.#handle(whole[LENGTH_BYTES] as number, whole, FRAME_HEAD_BYTES, whole.length);
-    return at;
+    this.#handle(whole[LENGTH_BYTES] as number, whole, FRAME_HEAD_BYTES, whole.length, pieces);
+    return end;
   }
 
   /** Copies from `at` on until so much is held, as far as the chunk has it. Returns where it stopped. */

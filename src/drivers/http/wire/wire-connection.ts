@@ -84,8 +84,8 @@ export class WireConnection implements Sender {
     this.#maxFrameBytes = maxFrameBytes;
     this.heardAt = clock.now();
     this.sentAt = this.heardAt;
-    this.#reader = new FrameReader(HANDSHAKE_FRAME_BYTES, (type, bytes, at, end) =>
-      this.#owner?.frame(type, this.#payload.over(bytes, at, end)),
+    this.#reader = new FrameReader(HANDSHAKE_FRAME_BYTES, (type, bytes, at, end, pieces) =>
+      this.#owner?.frame(type, this.#payload.over(bytes, at, end, pieces)),
     );
     (socket as Socket).setNoDelay?.(true);
     (socket as Socket).setTimeout?.(0);

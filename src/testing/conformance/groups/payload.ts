@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import type { Handler } from "../../../delivery.ts";
 import { type CheckDefinition, type ConformanceCheck, inGroup } from "../check.ts";
 import type { CheckContext } from "../check-context.ts";
+import { deadLettersOf } from "../dead-letters-of.ts";
+import { deadLetters } from "../needs.ts";
 import type { Seen } from "../receiver.ts";
 import { rejectsWith } from "../rejects.ts";
 import { headerChecks } from "./payload-header.ts";
@@ -60,6 +63,29 @@ const checks: readonly CheckDefinition[] = [
       await publishing;
       for (const receiver of receivers) await context.untilSeen(1, receiver);
       for (const receiver of receivers) assert.deepEqual(receiver.texts, ["mine"]);
+    },
+  },
+  {
+    name: "a large body that handlers change is whole for others, at the next attempt, and as a dead letter",
+    promises: ["D9", "D5"],
+    needs: deadLetters,
+    async run(context) {
+      const [sender, receiver] = [await context.open(), await context.open()];
+      const topic = context.topic();
+      const body = Uint8Array.from({ length: 200_000 }, (_, index) => (index * 31) & 255);
+      const arrivedWhole: boolean[] = [];
+      const spoil: Handler = ({ message }) => {
+        arrivedWhole.push(Buffer.from(body).equals(message.body));
+        message.body.fill(0);
+        throw new Error("spoiled");
+      };
+      const options = { maxAttempts: 2, backoffMs: 1 };
+      await receiver.subscribe(topic, spoil, { ...options, queue: context.queue() });
+      await receiver.subscribe(topic, spoil, { ...options, queue: context.queue(), orderBy: "key" });
+      await sender.publish(topic, { body }, { key: "k" });
+      const letters = await deadLettersOf(context, receiver, topic, 2);
+      assert.deepEqual(arrivedWhole, [true, true, true, true], "a handler got what another had changed");
+      for (const letter of letters) assert.ok(Buffer.from(body).equals(letter.body), "a dead letter was changed");
     },
   },
   {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RemoteMessage } from "../../../../../src/drivers/http/remote-delivery.ts";
 import { ByteReader } from "../../../../../src/drivers/http/wire/byte-reader.ts";
+import { FrameReader } from "../../../../../src/drivers/http/wire/frame-reader.ts";
 import { FrameWriter } from "../../../../../src/drivers/http/wire/frame-writer.ts";
 import { FRAME, MAX_LISTED, MAX_TOPICS, WireError } from "../../../../../src/drivers/http/wire/frames.ts";
 import { eachListed } from "../../../../../src/drivers/http/wire/number-list.ts";
@@ -257,6 +258,52 @@ describe("large bodies", () => {
       ),
       { numRuns: 100 },
     );
+  });
+
+  /** A large message that came in pieces, each in memory of its own of so many bytes at least. */
+  function inPieces(pieceBytes: number): RemoteMessage {
+    const writer = new FrameWriter();
+    writeMessage(writer, { ...plain, number: 1, key: "k", header: { a: "1" }, body: body(70_000) });
+    let message: RemoteMessage | undefined;
+    const frames = new FrameReader(1_000_000, (type, bytes, at, end, pieces) => {
+      const reader = new ByteReader().over(bytes, at, end, pieces);
+      if (type !== FRAME.message) return;
+      for (let skipped = 0; skipped < 3; skipped += 1) reader.number();
+      message = new RemoteMessage("a", reader);
+    });
+    for (const piece of cutUp(Buffer.concat(writer.peek()), [0.2, 0.6])) {
+      const memory = Buffer.alloc(Math.max(pieceBytes, piece.length));
+      piece.copy(memory);
+      frames.push(memory.subarray(0, piece.length));
+    }
+    if (message === undefined) throw new Error("no message came");
+    return message;
+  }
+
+  test.each([
+    ["and its pieces hold little else", 1],
+    ["and its pieces hold much else", 1_000_000],
+  ])("are a handler's own where they were put together, %s: the message is as it was all the same", (_name, size) => {
+    const message = inPieces(size);
+    const [first, second] = [message.ownBody(), message.ownBody()];
+    expect(body(70_000).equals(first)).toBe(true);
+    first.fill(0);
+    structuredClone(first.buffer, { transfer: [first.buffer as ArrayBuffer] });
+    message.detach();
+    expect([message.id, message.key, { ...message.header }]).toEqual(["i", "k", { a: "1" }]);
+    expect([message.body, second, message.ownBody()].map((one) => body(70_000).equals(one))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  test("that stay before a handler has them do not keep their pieces", () => {
+    const message = inPieces(1_000_000);
+    message.detach();
+    const own = message.ownBody();
+    own.fill(0);
+    expect(body(70_000).equals(message.body)).toBe(true);
   });
 
   const plain = {
