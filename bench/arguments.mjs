@@ -7,7 +7,7 @@ export const USAGE = `Usage: npm run bench -- [--quick | --full] [--json] [--rou
 
   --quick               fewer rounds, shorter runs
   --full                more rounds, longer runs, every size with many subscribers too, growth through engines too;
-                        about an hour, where the default takes about twelve minutes with engines and peers
+                        about an hour, where the default takes about fifteen minutes with engines and peers
   --json                print one line of JSON
   --rounds N            how often each contestant runs, taking turns (default 3; quick 2, full 5)
   --ms N                how long a throughput run takes at least, in milliseconds (default 500; quick 200, full 1000)
