@@ -21,8 +21,6 @@ import {
   type ServiceSubscribeOptions,
 } from "./service-options.ts";
 import { serviceRecord } from "./service-record.ts";
-import { settingsHelp } from "./settings/help.ts";
-import { resolveSettings } from "./settings/resolve-settings.ts";
 import { releaseBroker, useBroker } from "./shared-brokers.ts";
 import { guardAgainstSignals } from "./signal-guard.ts";
 import { onStopSignal } from "./signals.ts";
@@ -100,6 +98,8 @@ export class Service implements AsyncDisposable {
    * @throws BrokerError `ERR_INVALID_OPTION` that names the flag or variable and what is allowed; `ERR_CONNECTED` after the start
    */
   async init(argv: readonly string[] = process.argv.slice(2), env: NodeJS.ProcessEnv = process.env): Promise<void> {
+    // Whoever takes no settings does not load what reads them.
+    const { resolveSettings } = await import("./settings/resolve-settings.ts");
     if (this.#status !== "idle")
       throw new BrokerError("ERR_CONNECTED", "A service takes settings only before it starts.");
     const given = this.#options;
@@ -109,6 +109,7 @@ export class Service implements AsyncDisposable {
       broker: given.broker instanceof Broker ? undefined : named,
     });
     if (help) {
+      const { settingsHelp } = await import("./settings/help.ts");
       process.stdout.write(`${this.name} ${this.version}\n\n${settingsHelp()}`);
       process.exit(0);
     }
