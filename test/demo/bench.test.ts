@@ -33,6 +33,7 @@ const CURVES_IN_ONE_PROCESS = {
   topics: [1, 10_000],
   patterns: [1, 1_000],
   members: [1, 16],
+  "in-flight": [1, 10_000],
   backlog: [1, 100_000],
   size: [100, 1_048_576],
 };
@@ -85,13 +86,19 @@ test("the bench measures storage and start-up, each beside its reference", async
   }
 }, 120_000);
 
-test("the bench measures ten subscribers and a queue of four in processes of their own", async () => {
-  const { groups } = await measured(["http-10", "http-queue-4"]);
-  expect(groups.map(({ name }) => name)).toEqual(["http-10", "http-queue-4"]);
-  for (const { rows } of groups)
-    expect(rows.map(({ bodyBytes, measure }) => `${bodyBytes} ${measure}`)).toEqual(
-      ["throughput", "cpu", "memory", "p50", "p99", "p999"].map((measure) => `1024 ${measure}`),
-    );
+test("the bench measures ten subscribers, and a queue of four, in processes of their own and in one", async () => {
+  const { groups } = await measured(["http-10", "http-queue-4", "memory-queue-4"]);
+  const measures = ["throughput", "cpu", "memory", "p50", "p99", "p999"];
+  const beside = (name: string) => measures.map((measure) => `${name} 1024 ${measure}`);
+  const found = groups.map(({ name, rows }) => [
+    name,
+    rows.map((row) => `${row.beside} ${row.bodyBytes} ${row.measure}`),
+  ]);
+  expect(Object.fromEntries(found)).toEqual({
+    "memory-queue-4": beside("promise-all-queue-4"),
+    "http-10": [...beside("undici-post-10"), ...beside("raw-tcp-10")],
+    "http-queue-4": [...beside("undici-post-4"), ...beside("raw-tcp-4")],
+  });
 }, 120_000);
 
 test("the bench measures how the cost grows with the work, and draws each curve", async () => {
