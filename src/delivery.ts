@@ -18,7 +18,7 @@ export interface Delivery {
   /** Aborted when the handler's time is up, or the subscription's drain deadline has passed. Made when first read. */
   readonly signal: AbortSignal;
   /**
-   * The body as UTF-8 text.
+   * The body as UTF-8 text; as the handler has it, where it has changed its bytes.
    * @throws BrokerError `ERR_UNDECODABLE`, which is never retried: thrown out of the handler it makes a dead letter.
    */
   text(): string;

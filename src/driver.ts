@@ -201,8 +201,8 @@ export interface DriverDelivery {
   /** Never changed: a handler gets a copy, or what `ownBody` says. */
   readonly body: Uint8Array;
   /**
-   * The body as bytes that are the caller's alone, to change and to keep; `body` is as it was all the same. For drivers that can
-   * save a copy of large ones.
+   * The body as bytes that are the caller's alone, to change and to keep. `body` is as it was all the same, unless there is neither
+   * a next attempt nor a dead letter. For drivers that can save a copy of large ones.
    */
   ownBody?(): Uint8Array;
   /** 1 plus the attempts already counted: handler starts that failed, and processes that died with it. */

@@ -79,7 +79,7 @@ export class RunningDelivery implements Delivery {
 
   text(): string {
     try {
-      return utf8.decode(this.source.body);
+      return utf8.decode(this.#message?.body ?? this.source.body);
     } catch (cause) {
       throw new BrokerError("ERR_UNDECODABLE", `The body of message ${this.id} on ${this.topic} is not UTF-8.`, {
         topic: this.topic,

@@ -283,6 +283,19 @@ describe("time", () => {
     expect(answered()).toEqual([1, 1, 1]);
   });
 
+  test("text and json read the body as the handler has it", async () => {
+    const read: unknown[] = [];
+    const { deliver } = await subscribed((delivery) => {
+      read.push(delivery.text());
+      delivery.message.body.set(Buffer.from("[2]"));
+      read.push(delivery.text(), delivery.json());
+    });
+    const delivery = deliver({ id: "1", body: "[1]" });
+    expect(read).toEqual(["[1]", "[2]", [2]]);
+    // Who reads the message next gets it as it was.
+    expect(Buffer.from(delivery.body).toString()).toBe("[1]");
+  });
+
   test("a thenable that tells its end again and again ends one handler", async () => {
     const told: ((value?: unknown) => void)[] = [];
     const { deliver } = await subscribed(
