@@ -12,6 +12,9 @@ const LARGE_BYTES = 16 * 1024;
 /** Bytes of the length in front of a frame. */
 const LENGTH_BYTES = 4;
 
+/** A frame that came in more pieces than this comes without them: as so many small ones they would take more than its bytes. */
+const MOST_PIECES = 128;
+
 const NOTHING = Buffer.alloc(0);
 
 /** Cuts a stream of bytes, in whatever pieces it comes, into frames. A frame within one chunk is not copied. */
@@ -70,7 +73,7 @@ export class FrameReader {
     const whole = this.#partial;
     const pieces = this.#pieces;
     const end = this.#copy(chunk, at, whole.length);
-    pieces?.push(chunk.subarray(at, end));
+    if (pieces !== undefined && pieces.push(chunk.subarray(at, end)) > MOST_PIECES) this.#pieces = undefined;
     if (this.#held < whole.length) return end;
     this.#partial = NOTHING;
     this.#pieces = undefined;

@@ -298,6 +298,21 @@ describe("large bodies", () => {
     ]);
   });
 
+  test("in very many pieces come without them", () => {
+    const writer = new FrameWriter();
+    writeMessage(writer, { ...plain, number: 1, body: body(70_000) });
+    const bytes = Buffer.concat(writer.peek());
+    const cameWithPieces = (pieceBytes: number) => {
+      let found: boolean | undefined;
+      const frames = new FrameReader(1_000_000, (type, _bytes, _at, _end, pieces) => {
+        if (type === FRAME.message) found = pieces !== undefined;
+      });
+      for (let at = 0; at < bytes.length; at += pieceBytes) frames.push(bytes.subarray(at, at + pieceBytes));
+      return found;
+    };
+    expect([cameWithPieces(10_000), cameWithPieces(10)]).toEqual([true, false]);
+  });
+
   test("that stay before a handler has them do not keep their pieces", () => {
     const message = inPieces(1_000_000);
     message.detach();
