@@ -104,9 +104,12 @@ describe("connections cut while a handler runs", () => {
 });
 
 describe("large bodies between small ones", () => {
-  test("arrive whole through cuts, though their buffers change as soon as publish was called", async () => {
+  test.each([
+    ["plain", {}],
+    ["encrypted", { secure: true }],
+  ])("arrive whole through cuts of %s connections, though their buffers change at once", async (_name, own) => {
     const folder = await registryFolder();
-    const { broker: receiver, proxy } = await proxiedBroker(folder);
+    const { broker: receiver, proxy } = await proxiedBroker(folder, own);
     const heard = new Map<string, string>();
     const digest = (body: Uint8Array) => createHash("sha256").update(body).digest("hex");
     await receiver.subscribe(
@@ -118,7 +121,7 @@ describe("large bodies between small ones", () => {
       },
       { concurrency: 8, prefetch: 16 },
     );
-    const { broker: sender } = await openBroker(folder);
+    const { broker: sender } = await openBroker(folder, own);
     const sent = new Map<string, string>();
     const body = Buffer.alloc(300_000);
     const sizes = [10, 16_383, 16_384, 65_536, 300_000, 0];

@@ -260,6 +260,18 @@ async function sender(options: { places?: number; maxMessageBytes?: number; queu
   return { broker, peer, dial, subscribe, ...rest };
 }
 
+/** The same with a second subscription of the peer, which wants everything that the first does. */
+async function senderToTwo() {
+  const opened = await sender();
+  opened.peer.send((writer) => {
+    const announcement = { index: 4, id: "another", pattern: "u.*", queue: undefined, ackTimeoutMs: 30_000 };
+    writeAnnouncement(writer, announcement);
+    writer.numbers(FRAME.grant, 4, 10);
+  });
+  await opened.peer.sync();
+  return opened;
+}
+
 /** The messages that came to a hand-made peer, as it reads them. */
 function messagesOf(peer: WirePeer): { number: number; subscription: number; text: string; message: RemoteMessage }[] {
   const topics = new Map<number, string>();
@@ -304,13 +316,7 @@ describe("what a sender sends", () => {
   });
 
   test("is one message for several subscriptions of a process, and a word for each more", async () => {
-    const { broker, peer } = await sender();
-    peer.send((writer) => {
-      const announcement = { index: 4, id: "another", pattern: "u.*", queue: undefined, ackTimeoutMs: 30_000 };
-      writeAnnouncement(writer, announcement);
-      writer.numbers(FRAME.grant, 4, 10);
-    });
-    await peer.sync();
+    const { broker, peer } = await senderToTwo();
     void broker.publish("u.x", { body: "x".repeat(1_000) });
     await until(() => messagesOf(peer).length === 2, { what: "both were sent" });
     expect(peer.came.map(({ type }) => type).filter((type) => type === FRAME.message || type === FRAME.also)).toEqual([
@@ -323,13 +329,7 @@ describe("what a sender sends", () => {
   });
 
   test("is one message for several subscriptions of a process, also where many are published at once", async () => {
-    const { broker, peer } = await sender();
-    peer.send((writer) => {
-      const announcement = { index: 4, id: "another", pattern: "u.*", queue: undefined, ackTimeoutMs: 30_000 };
-      writeAnnouncement(writer, announcement);
-      writer.numbers(FRAME.grant, 4, 10);
-    });
-    await peer.sync();
+    const { broker, peer } = await senderToTwo();
     for (const body of ["a", "b", "c"]) void broker.publish("u.x", { body });
     await until(() => messagesOf(peer).length === 6, { what: "all were sent" });
     expect(peer.came.filter(({ type }) => type === FRAME.message).length).toBe(3);
