@@ -5,6 +5,12 @@ import type { Outgoing } from "./outgoing.ts";
 
 const RESOLVED = Promise.resolve();
 
+/**
+ * What has so many bytes does not wait for the end of its turn where the driver sends at once: there is little to save by writing
+ * it with others, and the copies of a whole turn would wait in memory together.
+ */
+const LARGE_BYTES = 16 * 1024;
+
 /** The bounds of an {@link Outbound}. */
 export interface OutboundLimits {
   readonly bufferMessages: number;
@@ -13,8 +19,8 @@ export interface OutboundLimits {
 }
 
 /**
- * Everything on its way to the driver: publishes of one turn of the event loop go down as one batch, but for one that comes
- * while nothing is on its way, where the driver sends at once; while the connection is down they wait here, within bounds (D12).
+ * Everything on its way to the driver: publishes of one turn of the event loop go down as one batch, but for large ones and one
+ * that comes while nothing is on its way, where the driver sends at once; while the connection is down they wait here, within bounds (D12).
  */
 export class Outbound {
   readonly #driver: Driver;
@@ -38,14 +44,14 @@ export class Outbound {
     this.#unanswered += 1;
     outgoing.whenAnswered(this.#answered);
     if (this.#down) return this.#hold(outgoing);
-    // What was abandoned is answered, but may still wait in the batch.
-    if (this.#unanswered === 1 && this.#batch.length === 0 && this.#driver.sendsAtOnce === true)
-      return this.#publish([outgoing]);
     this.#batch.push(outgoing);
+    const mayLeave = this.#unanswered === 1 || outgoing.bytes >= LARGE_BYTES;
+    // Those that came before it in this turn leave with it.
+    if (mayLeave && this.#driver.sendsAtOnce === true) return this.#flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     // As `queueMicrotask`, without the resource that Node makes for each call of that one.
-    void RESOLVED.then(this.#flush);
+    void RESOLVED.then(this.#endTurn);
   }
 
   /** The connection is lost: hold back what comes. */
@@ -114,12 +120,16 @@ export class Outbound {
     return held;
   }
 
-  readonly #flush = (): void => {
+  readonly #endTurn = (): void => {
     this.#scheduled = false;
+    this.#flush();
+  };
+
+  #flush(): void {
     const batch = this.#batch;
     this.#batch = [];
     this.#publish(batch);
-  };
+  }
 
   readonly #answered = (): void => {
     this.#unanswered -= 1;
