@@ -181,6 +181,11 @@ export interface SubscribeRequest {
 
 /** A subscription as its driver sees it. */
 export interface DriverSubscription {
+  /**
+   * Whether what is released comes again, to any member. Where it does not, what has arrived when the subscription ends is still
+   * handled, as far as the drain deadline allows: `stop` resolves when all of it was delivered. Default `true`.
+   */
+  readonly takesBack?: boolean;
   /** Stops fetching: once it resolves, `deliver` is called no more. Deliveries can still be settled. Idempotent. */
   stop(): Promise<void>;
   /**

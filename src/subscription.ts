@@ -50,6 +50,8 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   #settling = 0;
   #starting = false;
   #stopping = false;
+  /** Whether handlers start although it is stopping: nobody takes back what has arrived. */
+  #finishing = false;
   #stopped = false;
   #idle: Deferred<void> | undefined;
 
@@ -106,21 +108,23 @@ export class Subscription implements DeliveryOwner, RunningOwner {
 
   /**
    * Drains: no handler starts any more, the driver stops fetching, what was not started goes back, and what runs may
-   * finish until `deadlineAt`. What still runs then is aborted and goes back too.
+   * finish until `deadlineAt`. What still runs then is aborted and goes back too. Where the driver takes nothing back, handlers
+   * start until all that has arrived is handled.
    */
   async drain(driver: DriverSubscription, deadlineAt: number, disconnecting: boolean): Promise<void> {
     this.endPulls();
+    this.#finishing = driver.takesBack === false && this.#handler !== undefined;
     const { clock } = this.#host;
     try {
       await before(clock, deadlineAt, driver.stop());
     } catch (error) {
       this.#host.onError(wrapError(error, "ERR_DRIVER", `Stopping the subscription to ${this.pattern} failed`));
     }
+    if (this.#finishing) await this.#becomesIdle(deadlineAt);
     this.#stopped = true;
+    this.#finishing = false;
     this.#giveBackUnstarted();
-    this.#idle = deferred();
-    this.#checkIdle();
-    if (!(await before(clock, deadlineAt, this.#idle.promise))) this.#cutOff();
+    if (!(await this.#becomesIdle(deadlineAt))) this.#cutOff();
     this.#running.stop();
     if (await before(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS), driver.close(disconnecting))) return;
     throw new BrokerError("ERR_DRIVER", `The subscription to ${this.pattern} did not close in time.`, {
@@ -148,7 +152,8 @@ export class Subscription implements DeliveryOwner, RunningOwner {
 
   // A handler that returns at once makes room for the next, which whoever started it starts: recursion would grow with the backlog.
   get #canStart(): boolean {
-    if (this.#starting || this.#stopping || this.#running.size >= this.options.concurrency) return false;
+    if (this.#starting || (this.#stopping && !this.#finishing) || this.#running.size >= this.options.concurrency)
+      return false;
     return this.#handler !== undefined || this.#pullers.size > 0;
   }
 
@@ -383,6 +388,13 @@ export class Subscription implements DeliveryOwner, RunningOwner {
       if (open) this.#tell(delivery.source, this.#unstarted(delivery, 0));
       else if (delivery.retriesHere) this.#tell(delivery.source, this.#unstarted(delivery, 0, delivery.attempt + 1));
     }
+  }
+
+  /** Resolves with whether nothing runs, and all is settled, by then. */
+  #becomesIdle(deadlineAt: number): Promise<boolean> {
+    this.#idle = deferred();
+    this.#checkIdle();
+    return before(this.#host.clock, deadlineAt, this.#idle.promise);
   }
 
   #checkIdle(): void {

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { subscribe as subscribeToChannel, unsubscribe as unsubscribeFromChannel } from "node:diagnostics_channel";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { BrokerOptions } from "../../src/broker-options.ts";
 import { createBroker } from "../../src/create-broker.ts";
 import type { Handler } from "../../src/delivery.ts";
 import { natsCore } from "../../src/drivers/nats/index.ts";
+import { deferred } from "../../src/internal/deferred.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { until } from "../../src/testing/conformance/until.ts";
 import { converse } from "../support/engines/conversation.ts";
@@ -82,6 +84,48 @@ describeWithEngine(
       await Promise.all(Array.from({ length: 20 }, () => broker.publish("t", { body })));
       await until(() => seen.length === 40, { what: "all arrived" });
       for (const one of seen) expect(one).toEqual({ whole: true, text: "x".repeat(body.length), taken: false });
+    });
+
+    describe("what has arrived when a subscription ends", () => {
+      /** Twenty messages for a member that holds eight of them and has begun with the first, which waits for `go`. */
+      const arrived = async (options: BrokerOptions) => {
+        const broker = await open(options);
+        const [started, go] = [deferred<void>(), deferred<void>()];
+        const handled: string[] = [];
+        const handler: Handler = async (delivery) => {
+          started.resolve();
+          await go.promise;
+          handled.push(delivery.text());
+        };
+        const subscriber = await broker.subscribe("t", handler, { queue: "q", concurrency: 1, prefetch: 8 });
+        const bodies = Array.from({ length: 20 }, (_, index) => `${index}`);
+        await Promise.all(bodies.map((body) => broker.publish("t", { body })));
+        await started.promise;
+        const givenUp: string[] = [];
+        const listener = (event: unknown) => void givenUp.push((event as { reason: string }).reason);
+        subscribeToChannel("tidings:give-up", listener);
+        cleanups.push(() => unsubscribeFromChannel("tidings:give-up", listener));
+        return { broker, subscriber, handled, bodies, go, givenUp };
+      };
+
+      test.each(["unsubscribe", "disconnect"] as const)(
+        "is still handled at %s: the server takes nothing back",
+        async (end) => {
+          const { broker, subscriber, handled, bodies, go, givenUp } = await arrived({});
+          const ended = end === "unsubscribe" ? subscriber.unsubscribe() : broker.disconnect();
+          go.resolve();
+          await ended;
+          expect([handled, givenUp]).toEqual([bodies, []]);
+        },
+      );
+
+      test("is given up at the deadline, each message with an event", async () => {
+        const { broker, handled, bodies, go, givenUp } = await arrived({ drainTimeoutMs: 200 });
+        await broker.disconnect();
+        go.resolve();
+        expect(handled).toEqual([]);
+        expect(givenUp).toEqual(bodies.map(() => "its subscription ended"));
+      });
     });
 
     test("a publish that is unanswered when the broker is disconnected fails", async () => {

@@ -150,11 +150,12 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
       );
     }
     return {
+      takesBack: false,
       stop: async () => {
         if (!subscription.isClosed() && !connection.isClosed()) await subscription.drain();
-        taker.stop();
+        await taker.emptied();
       },
-      close: async () => {},
+      close: async () => taker.stop(),
     };
   }
 

@@ -1,7 +1,8 @@
 import { markAsUntransferable } from "node:worker_threads";
 import type { Msg } from "@nats-io/transport-node";
-import type { DriverContext, DriverDelivery, SubscribeRequest } from "../../driver.ts";
+import type { DriverContext, DriverDelivery, Outcome, SubscribeRequest } from "../../driver.ts";
 import { shortLivedCopyOf } from "../../internal/copies.ts";
+import { type Deferred, deferred } from "../../internal/deferred.ts";
 import { Deque } from "../../internal/deque.ts";
 import { isPattern } from "../../topics.ts";
 import type { CoreWire, ReadCoreMessage } from "./core-wire.ts";
@@ -16,6 +17,9 @@ const LARGE_BYTES = 16 * 1024;
 const BACKLOG_MESSAGES = 65_536;
 const BACKLOG_BYTES = 64 * 1024 * 1024;
 
+/** Why a message is given up whose subscription ends before its handler does. */
+const ENDED = "its subscription ended";
+
 /** What a subscription on core NATS has received: the server sends as fast as it can, and keeps nothing. */
 export class CoreSubscription {
   readonly #request: SubscribeRequest;
@@ -27,6 +31,9 @@ export class CoreSubscription {
   #bytes = 0;
   #unsettled = 0;
   #stopped = false;
+  #goesOn = false;
+  /** Who waits for the last message of the backlog to be handed on. */
+  #emptied: Deferred<void> | undefined;
   #counter = 0;
 
   constructor(request: SubscribeRequest, wire: CoreWire, context: DriverContext) {
@@ -41,26 +48,35 @@ export class CoreSubscription {
   take(message: Msg): void {
     if (this.#unsettled < this.#request.prefetch && this.#backlog.size === 0) return this.#deliver(message);
     if (this.#stopped || this.#backlog.size >= BACKLOG_MESSAGES || this.#bytes >= BACKLOG_BYTES)
-      return this.#giveUp(message, this.#stopped ? "its subscription ended" : "its handlers were too slow");
+      return this.#giveUp(message, this.#stopped ? ENDED : "its handlers were too slow");
     this.#backlog.push(message);
     this.#bytes += message.data.byteLength;
+  }
+
+  /** Resolves when nothing waits any more. */
+  emptied(): Promise<void> {
+    this.#emptied ??= deferred();
+    if (this.#backlog.size === 0) this.#emptied.resolve();
+    return this.#emptied.promise;
   }
 
   /** What waits is given up: core NATS takes nothing back. */
   stop(): void {
     this.#stopped = true;
-    for (const message of this.#backlog.drain()) this.#giveUp(message, "its subscription ended");
+    for (const message of this.#backlog.drain()) this.#giveUp(message, ENDED);
     this.#bytes = 0;
+    this.#emptied?.resolve();
   }
 
-  /** A delivery is settled, however: there is room for another. */
-  settled(): void {
+  /** A delivery is settled: there is room for another. One that is released is given up. */
+  settled({ topic, id }: CoreDelivery, outcome: Outcome): void {
     this.#unsettled -= 1;
+    if (outcome.kind === "release") this.#context.onGiveUp({ topic, id, queue: this.#request.queue, reason: ENDED });
     if (this.#backlog.size > 0) this.#goOn();
   }
 
   #deliver(message: Msg): void {
-    if (this.#stopped) return this.#giveUp(message, "its subscription ended");
+    if (this.#stopped) return this.#giveUp(message, ENDED);
     const subject = this.#subject ?? message.subject;
     const topic = this.#wire.topic(subject, this.#request.pattern);
     if (topic === undefined) return;
@@ -70,12 +86,20 @@ export class CoreSubscription {
   }
 
   #goOn(): void {
-    while (!this.#stopped && this.#unsettled < this.#request.prefetch) {
-      const next = this.#backlog.shift();
-      if (next === undefined) return;
-      this.#bytes -= next.data.byteLength;
-      this.#deliver(next);
+    // What is handed on may be settled at once, and so come back here; the loop that runs already then goes on.
+    if (this.#goesOn) return;
+    this.#goesOn = true;
+    try {
+      while (!this.#stopped && this.#unsettled < this.#request.prefetch) {
+        const next = this.#backlog.shift();
+        if (next === undefined) break;
+        this.#bytes -= next.data.byteLength;
+        this.#deliver(next);
+      }
+    } finally {
+      this.#goesOn = false;
     }
+    if (this.#backlog.size === 0) this.#emptied?.resolve();
   }
 
   #giveUp(message: Msg, reason: string): void {
@@ -123,7 +147,7 @@ class CoreDelivery implements DriverDelivery {
     return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
   }
 
-  settle(): void {
-    this.#subscription.settled();
+  settle(outcome: Outcome): void {
+    this.#subscription.settled(this, outcome);
   }
 }
