@@ -11,6 +11,8 @@ const IN_PROCESS = 64;
 
 const HANDLERS_ALONE =
   "no queue, no limit on handlers at once, no retry, no copy of the body: a handler that fails or is slow is its sender's trouble";
+const OWN_BODIES =
+  "no queue, no limit on handlers at once, no retry: a handler that fails or is slow is its sender's trouble";
 const FORGOTTEN =
   "no queue, no limit on handlers at once, no retry, no copy of the body: nobody hears how a handler ended";
 
@@ -30,6 +32,12 @@ export const CONTESTANTS = {
     waitsFor: "the handlers have ended",
     less: HANDLERS_ALONE,
     load: async () => (await import("./contestants/promise-all.mjs")).withOne,
+  },
+  "promise-all-own-body-1": {
+    inFlight: IN_PROCESS,
+    waitsFor: "the handlers have ended",
+    less: OWN_BODIES,
+    load: async () => (await import("./contestants/promise-all.mjs")).ownWithOne,
   },
   "event-emitter-1": {
     inFlight: IN_PROCESS,
@@ -53,6 +61,12 @@ export const CONTESTANTS = {
     waitsFor: "the handlers have ended",
     less: HANDLERS_ALONE,
     load: async () => (await import("./contestants/promise-all.mjs")).withTen,
+  },
+  "promise-all-own-body-10": {
+    inFlight: IN_PROCESS,
+    waitsFor: "the handlers have ended",
+    less: OWN_BODIES,
+    load: async () => (await import("./contestants/promise-all.mjs")).ownWithTen,
   },
   "event-emitter-10": {
     inFlight: IN_PROCESS,

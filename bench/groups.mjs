@@ -16,7 +16,7 @@ export const GROUPS = [
     title: "Memory broker, one subscriber",
     about: "In one process; the handlers are the same async functions.",
     ours: "memory-1",
-    beside: ["promise-all-1", "event-emitter-1"],
+    beside: ["promise-all-1", "promise-all-own-body-1", "event-emitter-1"],
     peers: ["emittery-1"],
   },
   {
@@ -24,7 +24,7 @@ export const GROUPS = [
     title: "Memory broker, ten subscribers",
     about: "In one process; the handlers are the same async functions.",
     ours: "memory-10",
-    beside: ["promise-all-10", "event-emitter-10"],
+    beside: ["promise-all-10", "promise-all-own-body-10", "event-emitter-10"],
     peers: ["emittery-10"],
   },
   {

@@ -78,8 +78,8 @@ export interface Driver<Native = unknown> {
   /** The dead letters that the driver keeps. Required with the capability `deadLetters`. */
   readonly deadLetters?: DeadLetterAdmin;
   /**
-   * Whether a lone publication, and a large one with those before it, may come to `publish` within the publisher's call, and not
-   * at the end of its turn: it then leaves a little earlier. Only while no `deliver` can happen during `publish`. Read often. Default `false`.
+   * Whether a lone publication may come to `publish` within the publisher's call, and not at the end of its turn: it then
+   * leaves a little earlier. Only while no `deliver` can happen during `publish`. Read often. Default `false`.
    */
   readonly sendsAtOnce?: boolean;
   /** What the server says that it is. Read only while connected; `undefined` where there is none, or it does not tell. */

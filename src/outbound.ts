@@ -6,10 +6,10 @@ import type { Outgoing } from "./outgoing.ts";
 const RESOLVED = Promise.resolve();
 
 /**
- * What has so many bytes does not wait for the end of its turn where the driver sends at once: there is little to save by writing
- * it with others, and the copies of a whole turn would wait in memory together.
+ * A batch that has so many bytes of messages gets no more of them: the rest of its turn waits until what this one set off in
+ * turn has run. The copies of large bodies that handlers get are gone by then, as are those that a client makes to send them.
  */
-const LARGE_BYTES = 16 * 1024;
+const BATCH_BYTES = 128 * 1024;
 
 /** The bounds of an {@link Outbound}. */
 export interface OutboundLimits {
@@ -19,8 +19,8 @@ export interface OutboundLimits {
 }
 
 /**
- * Everything on its way to the driver: publishes of one turn of the event loop go down as one batch, but for large ones and one
- * that comes while nothing is on its way, where the driver sends at once; while the connection is down they wait here, within bounds (D12).
+ * Everything on its way to the driver: publishes of one turn of the event loop go down as one batch, but for one that comes
+ * while nothing is on its way, where the driver sends at once; while the connection is down they wait here, within bounds (D12).
  */
 export class Outbound {
   readonly #driver: Driver;
@@ -29,6 +29,7 @@ export class Outbound {
   readonly #held = new Set<Outgoing>();
   #heldBytes = 0;
   #batch: Outgoing[] = [];
+  #batchBytes = 0;
   #unanswered = 0;
   #scheduled = false;
   #down = false;
@@ -44,20 +45,18 @@ export class Outbound {
     this.#unanswered += 1;
     outgoing.whenAnswered(this.#answered);
     if (this.#down) return this.#hold(outgoing);
+    // What was abandoned is answered, but may still wait in the batch.
+    if (this.#unanswered === 1 && this.#batch.length === 0 && this.#driver.sendsAtOnce === true)
+      return this.#publish([outgoing]);
     this.#batch.push(outgoing);
-    const mayLeave = this.#unanswered === 1 || outgoing.bytes >= LARGE_BYTES;
-    // Those that came before it in this turn leave with it.
-    if (mayLeave && this.#driver.sendsAtOnce === true) return this.#flush();
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    // As `queueMicrotask`, without the resource that Node makes for each call of that one.
-    void RESOLVED.then(this.#endTurn);
+    this.#batchBytes += outgoing.bytes;
+    if (!this.#scheduled) this.#schedule();
   }
 
   /** The connection is lost: hold back what comes. */
   pause(): void {
     this.#down = true;
-    for (const outgoing of this.#batch.splice(0)) this.#hold(outgoing);
+    for (const outgoing of this.#takeBatch()) this.#hold(outgoing);
   }
 
   /** The connection is back. */
@@ -68,7 +67,7 @@ export class Outbound {
 
   /** Fails what is still held back. */
   close(): void {
-    for (const outgoing of [...this.#batch.splice(0), ...this.#takeHeld()]) {
+    for (const outgoing of [...this.#takeBatch(), ...this.#takeHeld()]) {
       outgoing.fail(
         new BrokerError(
           "ERR_NOT_CONNECTED",
@@ -120,15 +119,32 @@ export class Outbound {
     return held;
   }
 
-  readonly #endTurn = (): void => {
+  #schedule(): void {
+    this.#scheduled = true;
+    // As `queueMicrotask`, without the resource that Node makes for each call of that one.
+    void RESOLVED.then(this.#flush);
+  }
+
+  readonly #flush = (): void => {
     this.#scheduled = false;
-    this.#flush();
+    this.#publish(this.#batchBytes >= BATCH_BYTES ? this.#takePart() : this.#takeBatch());
+    if (this.#batch.length > 0 && !this.#scheduled) this.#schedule();
   };
 
-  #flush(): void {
+  #takeBatch(): Outgoing[] {
     const batch = this.#batch;
     this.#batch = [];
-    this.#publish(batch);
+    this.#batchBytes = 0;
+    return batch;
+  }
+
+  #takePart(): Outgoing[] {
+    let count = 0;
+    for (let bytes = 0; bytes < BATCH_BYTES && count < this.#batch.length; count += 1)
+      bytes += (this.#batch[count] as Outgoing).bytes;
+    const part = this.#batch.splice(0, count);
+    for (const { bytes } of part) this.#batchBytes -= bytes;
+    return part;
   }
 
   readonly #answered = (): void => {

@@ -5,6 +5,10 @@ import { inOneProcess } from "./one-process.mjs";
 export const withOne = { openSender: () => openSender(1) };
 export const withTen = { openSender: () => openSender(10) };
 
+/** The same, and every handler gets a body that is its own, to change and to keep. */
+export const ownWithOne = { openSender: () => openSender(1, (body) => Buffer.from(body)) };
+export const ownWithTen = { openSender: () => openSender(10, (body) => Buffer.from(body)) };
+
 /** Four that take turns. */
 export const inTurn = {
   openSender() {
@@ -17,6 +21,7 @@ export const inTurn = {
   },
 };
 
-function openSender(subscribers) {
-  return inOneProcess(subscribers, async (handlers) => (body) => Promise.all(handlers.map((handle) => handle(body))));
+function openSender(subscribers, bodyOf) {
+  const call = bodyOf === undefined ? (body) => (handle) => handle(body) : (body) => (handle) => handle(bodyOf(body));
+  return inOneProcess(subscribers, async (handlers) => (body) => Promise.all(handlers.map(call(body))));
 }

@@ -69,33 +69,6 @@ describe("a publish while nothing is on its way", () => {
   });
 });
 
-describe("a publish of 16 KiB or more", () => {
-  test("leaves within the call, and takes those of its turn with it that came before", async () => {
-    const { driver, broker, batches } = await connected(true);
-    driver.onPublish = () => {};
-    const [large, small] = [16 * 1024, 16 * 1024 - 1];
-    const bytes = [1, 2, small, large, 3, large, large, 4];
-    const published = bytes.map((size) => broker.publish("t", { body: new Uint8Array(size) }));
-    const sizes = () => driver.published.map(({ body }) => body.length);
-    expect(batches.map(({ length }) => length)).toEqual([1, 3, 2, 1]);
-    expect(sizes()).toEqual(bytes.slice(0, -1));
-    await Promise.resolve();
-    expect(sizes()).toEqual(bytes);
-    for (const publication of driver.published) publication.confirm("stored");
-    await Promise.all(published);
-    await broker.disconnect();
-  });
-
-  test("leaves at the end of the turn where the driver does not send at once", async () => {
-    const { broker, batches } = await connected(false);
-    const published = [1, 16 * 1024, 1].map((size) => broker.publish("t", { body: new Uint8Array(size) }));
-    expect(batches).toEqual([]);
-    await Promise.all(published);
-    expect(batches.map(({ length }) => length)).toEqual([3]);
-    await broker.disconnect();
-  });
-});
-
 test.each([
   ["memory", () => createBroker("memory:")],
   ["HTTP", () => createBroker("http://127.0.0.1:0", { registry: memory() })],

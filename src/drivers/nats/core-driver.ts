@@ -32,8 +32,6 @@ interface Session {
 /** The driver of `nats+core://`. */
 export class NatsCoreDriver implements Driver<NatsConnection> {
   readonly name = "nats+core";
-  /** The client copies what it sends, at the latest with the PING that follows: a large body is then held once, not twice. */
-  readonly sendsAtOnce = true;
   readonly #options: NatsCoreOptions;
   #capabilities: Capabilities = natsCoreCapabilities;
   #session: Session | undefined;
