@@ -109,11 +109,11 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   /**
    * Drains: no handler starts any more, the driver stops fetching, what was not started goes back, and what runs may
    * finish until `deadlineAt`. What still runs then is aborted and goes back too. Where the driver takes nothing back, handlers
-   * start until all that has arrived is handled.
+   * start until all that has arrived is handled, and what nobody pulled is given up.
    */
   async drain(driver: DriverSubscription, deadlineAt: number, disconnecting: boolean): Promise<void> {
     this.endPulls();
-    this.#finishing = driver.takesBack === false && this.#handler !== undefined;
+    if (driver.takesBack === false) this.#finishOrLeave();
     const { clock } = this.#host;
     try {
       await before(clock, deadlineAt, driver.stop());
@@ -390,6 +390,17 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     }
   }
 
+  /** What has arrived is handled, though the subscription ends; without a handler there is nobody to wait for. */
+  #finishOrLeave(): void {
+    if (this.#handler === undefined) {
+      this.#stopped = true;
+      return this.#giveBackUnstarted();
+    }
+    this.#finishing = true;
+    // Nothing starts from when the driver lost the subscription, and then nothing ends either.
+    this.#pump();
+  }
+
   /** Resolves with whether nothing runs, and all is settled, by then. */
   #becomesIdle(deadlineAt: number): Promise<boolean> {
     this.#idle = deferred();
@@ -398,6 +409,8 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   }
 
   #checkIdle(): void {
+    // One that is done at once frees its place before the next takes it.
+    if (this.#finishing && this.#ready.size > 0) return;
     if (this.#idle !== undefined && this.#running.size === 0 && this.#settling === 0) this.#idle.resolve();
   }
 

@@ -87,6 +87,14 @@ describeWithEngine(
     });
 
     describe("what has arrived when a subscription ends", () => {
+      /** The reasons of what is given up from now on. */
+      const heardGivenUp = (): string[] => {
+        const reasons: string[] = [];
+        const listener = (event: unknown) => void reasons.push((event as { reason: string }).reason);
+        subscribeToChannel("tidings:give-up", listener);
+        cleanups.push(() => unsubscribeFromChannel("tidings:give-up", listener));
+        return reasons;
+      };
       /** Twenty messages for a member that holds eight of them and has begun with the first, which waits for `go`. */
       const arrived = async (options: BrokerOptions) => {
         const broker = await open(options);
@@ -101,10 +109,7 @@ describeWithEngine(
         const bodies = Array.from({ length: 20 }, (_, index) => `${index}`);
         await Promise.all(bodies.map((body) => broker.publish("t", { body })));
         await started.promise;
-        const givenUp: string[] = [];
-        const listener = (event: unknown) => void givenUp.push((event as { reason: string }).reason);
-        subscribeToChannel("tidings:give-up", listener);
-        cleanups.push(() => unsubscribeFromChannel("tidings:give-up", listener));
+        const givenUp = heardGivenUp();
         return { broker, subscriber, handled, bodies, go, givenUp };
       };
 
@@ -118,6 +123,43 @@ describeWithEngine(
           expect([handled, givenUp]).toEqual([bodies, []]);
         },
       );
+
+      test("is handled by a handler that is at times done at once, and at times not", async () => {
+        const broker = await open({});
+        const [started, go] = [deferred<void>(), deferred<void>()];
+        const handled: string[] = [];
+        const handler: Handler = (delivery) => {
+          const text = delivery.text();
+          started.resolve();
+          if (Number(text) % 2 === 1) return void handled.push(text);
+          return go.promise.then(() => new Promise((resolve) => setImmediate(resolve))).then(() => handled.push(text));
+        };
+        const subscriber = await broker.subscribe("t", handler, { queue: "q", concurrency: 1, prefetch: 8 });
+        const bodies = Array.from({ length: 20 }, (_, index) => `${index}`);
+        await Promise.all(bodies.map((body) => broker.publish("t", { body })));
+        await started.promise;
+        const ended = subscriber.unsubscribe();
+        go.resolve();
+        await ended;
+        expect(handled).toEqual(bodies);
+      });
+
+      test("is given up at once where an iterator is left: nobody would take it", async () => {
+        const broker = await open({});
+        const messages = broker.messages("t", { prefetch: 8 });
+        await messages.ready();
+        const bodies = Array.from({ length: 20 }, (_, index) => `${index}`);
+        await Promise.all(bodies.map((body) => broker.publish("t", { body })));
+        const givenUp = heardGivenUp();
+        const { value } = await messages.next();
+        await value?.ack();
+        const leaving = Promise.race([
+          messages.return().then(() => "left"),
+          new Promise((resolve) => setTimeout(resolve, 5_000, "still leaving")),
+        ]);
+        expect(await leaving).toBe("left");
+        expect(givenUp).toEqual(bodies.slice(1).map(() => "its subscription ended"));
+      });
 
       test("is given up at the deadline, each message with an event", async () => {
         const { broker, handled, bodies, go, givenUp } = await arrived({ drainTimeoutMs: 200 });

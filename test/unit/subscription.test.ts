@@ -10,9 +10,14 @@ import { FakeClock } from "./internal/fake-clock.ts";
 import { ScriptedDelivery, ScriptedDriver } from "./support/scripted-driver.ts";
 
 /** A subscription on a scripted driver and a clock that stands still. */
-async function subscribed(handler: Handler, options: SubscribeOptions = {}, capabilities: Partial<Capabilities> = {}) {
+async function subscribed(
+  handler: Handler,
+  options: SubscribeOptions = {},
+  { takesBack = true, ...capabilities }: Partial<Capabilities> & { takesBack?: boolean } = {},
+) {
   const clock = new FakeClock();
   const driver = new ScriptedDriver(capabilities);
+  driver.takesBack = takesBack;
   const errors: BrokerError[] = [];
   const source = { name: driver.name, load: async () => driver };
   const broker = new Broker({ source, codec: json, clock }, { onError: (error) => errors.push(error) });
@@ -495,6 +500,21 @@ describe("draining", () => {
     expect(failed.outcomes).toMatchObject([{ kind: "retry", attempt: 2 }]);
     expect(failed.outcomes[0]?.kind === "retry" && failed.outcomes[0].delayMs).toBeLessThanOrEqual(800);
     expect(behind.outcomes).toEqual([{ kind: "release" }]);
+  });
+
+  test("what is not taken back is handled, though the driver has lost the subscription", async () => {
+    const ends = deferred<void>();
+    const { deliver, request, subscriber } = await subscribed(
+      ({ id }) => (id === "1" ? ends.promise : undefined),
+      { concurrency: 1, prefetch: 3 },
+      { takesBack: false },
+    );
+    const deliveries = [deliver({ id: "1" }), deliver({ id: "2" }), deliver({ id: "3" })];
+    request.onEnd(new BrokerError("ERR_AUTHENTICATION", "no longer allowed"));
+    ends.resolve();
+    await turn();
+    await subscriber.unsubscribe();
+    expect(deliveries.map(({ outcomes }) => outcomes)).toEqual(deliveries.map(() => [{ kind: "ack" }]));
   });
 
   test("a signal ends the subscription", async () => {

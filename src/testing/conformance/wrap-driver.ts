@@ -93,5 +93,10 @@ export function wrapSubscription(
   subscription: DriverSubscription,
   overrides: Partial<DriverSubscription>,
 ): DriverSubscription {
-  return { stop: () => subscription.stop(), close: (...args) => subscription.close(...args), ...overrides };
+  return {
+    ...(subscription.takesBack === undefined ? {} : { takesBack: subscription.takesBack }),
+    stop: () => subscription.stop(),
+    close: (...args) => subscription.close(...args),
+    ...overrides,
+  };
 }

@@ -26,6 +26,8 @@ export class ScriptedDriver implements Driver<string> {
   readonly requests: SubscribeRequest[] = [];
   /** Called by `subscribe`; throws to fail it. */
   onSubscribe: () => Promise<void> | void = () => {};
+  /** Of its subscriptions. */
+  takesBack = true;
   stops = 0;
   closes = 0;
 
@@ -50,6 +52,7 @@ export class ScriptedDriver implements Driver<string> {
     this.requests.push(request);
     await this.onSubscribe();
     return {
+      takesBack: this.takesBack,
       stop: async () => {
         this.stops += 1;
       },

@@ -6,7 +6,7 @@ import { allChecks } from "../../../src/testing/conformance/all-checks.ts";
 import type { ConformanceCheck } from "../../../src/testing/conformance/check.ts";
 import { PROFILES } from "../../../src/testing/conformance/profile.ts";
 import { runCheck } from "../../../src/testing/conformance/run-check.ts";
-import { conformance, registerWithNodeTest, registerWithVitest } from "../../../src/testing/index.ts";
+import { conformance, registerWithNodeTest, registerWithVitest, wrapSubscription } from "../../../src/testing/index.ts";
 import { memoryHarness } from "../../conformance/memory-harness.ts";
 
 const profile = { ...PROFILES.quick, deadlineMs: 50 };
@@ -14,6 +14,12 @@ const profile = { ...PROFILES.quick, deadlineMs: 50 };
 function check(run: ConformanceCheck["run"]): ConformanceCheck {
   return { group: "A", name: "A example", promises: ["D1"], run };
 }
+
+test("a wrapped subscription says what it takes back, as the one in it does", () => {
+  const [stop, close] = [async () => {}, async () => {}];
+  expect(wrapSubscription({ takesBack: false, stop, close }, {}).takesBack).toBe(false);
+  expect(wrapSubscription({ stop, close }, {}).takesBack).toBeUndefined();
+});
 
 describe("the kit", () => {
   test("has checks of unique names that begin with their group's letter", () => {
