@@ -2,7 +2,7 @@ import { backoffMs } from "./backoff.ts";
 import type { BrokerOptions } from "./broker-options.ts";
 import { channels } from "./diagnostics.ts";
 import type { CommonOptions, Driver, DriverContext, GivenUp } from "./driver.ts";
-import { BrokerError, wrapError } from "./errors.ts";
+import { BrokerError, describeError, wrapError } from "./errors.ts";
 import type { Clock } from "./internal/clock.ts";
 import { abortable, before, delay } from "./internal/wait.ts";
 import { defaultLogger, type Logger } from "./logger.ts";
@@ -93,7 +93,7 @@ export class Connection {
     try {
       onError(error);
     } catch (thrown) {
-      this.logger.error({ error: thrown }, `The onError hook failed: ${String(thrown)}`);
+      this.logger.error({ error: thrown }, `The onError hook failed: ${describeError(thrown)}`);
     }
   }
 

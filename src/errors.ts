@@ -95,8 +95,30 @@ export function wrapError(
   return new BrokerError(code, `${context}: ${describeError(error)}`, { ...options, cause: error });
 }
 
-/** A short text for any thrown value. */
+/** A short text for any thrown value, also for one that has none of its own. Never throws. */
 export function describeError(error: unknown): string {
-  if (error instanceof Error) return error.message === "" ? error.name : error.message;
-  return String(error);
+  try {
+    if (error instanceof Error) return textOf(error.message === "" ? error.name : error.message);
+  } catch {
+    // It has a message that cannot be read: what kind of thing it is can be said all the same.
+  }
+  return textOf(error);
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    // It has no text: an object without a prototype, for example.
+    return kindOf(value);
+  }
+}
+
+function kindOf(value: unknown): string {
+  try {
+    return Object.prototype.toString.call(value);
+  } catch {
+    // A proxy that was revoked.
+    return "what cannot be shown";
+  }
 }

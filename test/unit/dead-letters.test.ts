@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { Broker } from "../../src/broker.ts";
 import { createBroker } from "../../src/create-broker.ts";
+import type { Delivery } from "../../src/delivery.ts";
 import type { Driver } from "../../src/driver.ts";
 import { http } from "../../src/drivers/http/index.ts";
 import { memory } from "../../src/drivers/memory/index.ts";
@@ -114,4 +115,30 @@ test("a redrive sends back what was there at the call, however soon it fails aga
   expect(await broker.deadLetters.redrive("t")).toBe(2);
   await until(async () => (await broker.deadLetters.list("t")).length === 2, { what: "two dead letters again" });
   expect(starts).toBe(4);
+});
+
+describe("what a handler throws that is no ordinary error", () => {
+  const thrown: readonly (readonly [string, unknown])[] = [
+    ["an object without a prototype", Object.create(null)],
+    ["an error whose message is an object", Object.assign(new Error("x"), { message: { code: 7 } })],
+    ["an error whose message is a number", Object.assign(new Error("x"), { message: 42 })],
+  ];
+  for (const [what, error] of thrown) {
+    test.each(["at once", "later"])(`${what}, %s, fails its message, and no other`, async (when) => {
+      const broker = await connect(memory());
+      const handled: string[] = [];
+      const handle = (delivery: Delivery) => {
+        if (delivery.text() === "bad") throw error;
+        handled.push(delivery.text());
+      };
+      const handler = when === "at once" ? handle : async (delivery: Delivery) => handle(delivery);
+      await broker.subscribe("t", handler, { queue: "q", maxAttempts: 1 });
+      await broker.publish("t", { body: "bad" });
+      await broker.publish("t", { body: "good" });
+      await until(() => handled.length === 1, { what: "the next is handled" });
+      const letters = await broker.deadLetters.list("t");
+      expect(letters.map(({ body }) => Buffer.from(body).toString())).toEqual(["bad"]);
+      expect(letters[0]?.reason).toMatch(/^(\[object Object\]|42)$/);
+    });
+  }
 });

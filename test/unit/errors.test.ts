@@ -49,5 +49,21 @@ describe("BrokerError", () => {
     expect(describeError(new Error("why"))).toBe("why");
     expect(describeError(new RangeError(""))).toBe("RangeError");
     expect(describeError(undefined)).toBe("undefined");
+    expect(describeError(Symbol("why"))).toBe("Symbol(why)");
+  });
+
+  test("describes what has no text of its own, or none that is a text", () => {
+    expect(describeError(Object.create(null))).toBe("[object Object]");
+    expect(describeError(Object.assign(new Error("x"), { message: 42 }))).toBe("42");
+    expect(describeError(Object.assign(new Error("x"), { message: Object.create(null) }))).toBe("[object Object]");
+    const unreadable = Object.defineProperty(new Error("x"), "message", {
+      get() {
+        throw new Error("no");
+      },
+    });
+    expect(describeError(unreadable)).toBe("[object Error]");
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(describeError(proxy)).toBe("what cannot be shown");
   });
 });
