@@ -45,20 +45,23 @@ export function namedHandlers(given: unknown, methods: readonly string[] | undef
 export function allOf(handlers: readonly NamedHandler[]): ServiceHandler {
   const [only] = handlers;
   if (handlers.length === 1 && only !== undefined) return only.handle;
+  /** By topic and id. */
   const done = new Map<string, Set<NamedHandler>>();
   return async (payload, context) => {
-    const succeeded = done.get(context.id) ?? new Set();
+    // A publisher may give messages on several topics one id.
+    const message = `${context.topic}\u0000${context.id}`;
+    const succeeded = done.get(message) ?? new Set();
     const pending = handlers.filter((handler) => !succeeded.has(handler));
     const results = await Promise.allSettled(pending.map(async (handler) => handler.handle(payload, context)));
     const errors = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
-    done.delete(context.id);
+    done.delete(message);
     if (errors.length === 0) return;
     for (const [index, result] of results.entries()) {
       const handler = pending[index];
       if (result.status === "fulfilled" && handler !== undefined) succeeded.add(handler);
     }
     if (done.size >= MAX_PARTIAL) done.delete(done.keys().next().value ?? "");
-    done.set(context.id, succeeded);
+    done.set(message, succeeded);
     throw oneOf(errors);
   };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Broker } from "../broker.ts";
 import type { Codec } from "../codec.ts";
 import type { Delivery } from "../delivery.ts";
-import { BrokerError, wrapError } from "../errors.ts";
+import { BrokerError, describeError, wrapError } from "../errors.ts";
 import { deferred } from "../internal/deferred.ts";
 import { defaultLogger } from "../logger.ts";
 import { openRegistry } from "../registries/by-name.ts";
@@ -442,7 +442,7 @@ export class Service implements AsyncDisposable {
     try {
       onError(wrapped);
     } catch (thrown) {
-      logger.error({ service: this.name, error: thrown }, `The onError hook failed: ${String(thrown)}`);
+      logger.error({ service: this.name, error: thrown }, `The onError hook failed: ${describeError(thrown)}`);
     }
   }
 }

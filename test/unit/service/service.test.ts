@@ -293,6 +293,31 @@ describe("objects", () => {
     ]);
   });
 
+  test("those that succeeded on one topic are called for a message of the same id on another", async () => {
+    const calls: string[] = [];
+    const both = {
+      first: (_payload: unknown, { topic, attempt }: Context) => void calls.push(`first ${topic} ${attempt}`),
+      second: (_payload: unknown, { topic, attempt }: Context) => {
+        calls.push(`second ${topic} ${attempt}`);
+        if (topic === "order.paid" && attempt === 1) throw new Error("once");
+      },
+    };
+    const service = newService();
+    service.subscribe("order.*", both, { backoffMs: 50 });
+    await service.start();
+    await service.publisher("order.paid").publish("x", { id: "order 7" });
+    await vi.waitFor(() => expect(calls).toHaveLength(2));
+    await service.publisher("order.sent").publish("x", { id: "order 7" });
+    await vi.waitFor(() => expect(calls).toContain("second order.paid 2"));
+    expect(calls).toEqual([
+      "first order.paid 1",
+      "second order.paid 1",
+      "first order.sent 1",
+      "second order.sent 1",
+      "second order.paid 2",
+    ]);
+  });
+
   test("methods can be picked by name, also of an object literal", async () => {
     const calls: string[] = [];
     const service = newService();
