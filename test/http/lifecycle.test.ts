@@ -146,6 +146,44 @@ describe("members of a queue", () => {
   });
 });
 
+describe("a dead letter of a message as large as may be", () => {
+  /** One in the outbox of a broker, and another broker, which takes so much, to read it. */
+  const failed = async (readerTakes: number) => {
+    const folder = await registryFolder();
+    const sender = await openBroker(folder, {}, { maxMessageBytes: 10_000 });
+    const reader = await openBroker(folder, {}, { maxMessageBytes: readerTakes });
+    const fail = () => {
+      throw new Error("no");
+    };
+    await sender.broker.subscribe("t", fail, { queue: "q", maxAttempts: 1 });
+    await sender.broker.publish("t", { body: Buffer.alloc(10_000) });
+    const isDead = async () => (await sender.broker.deadLetters.list("t")).length === 1;
+    await until(isDead, { what: "it is a dead letter" });
+    return { sender, reader };
+  };
+
+  test("reaches a reader in another process", async () => {
+    const { sender, reader } = await failed(10_000);
+    const sizes: number[] = [];
+    await reader.broker.subscribe("dlq.t", ({ message }) => void sizes.push(message.body.length));
+    await until(() => sizes.length > 0, { what: "it was read" });
+    await sender.broker.flush({ signal: AbortSignal.timeout(10_000) });
+    expect([sizes, sender.errors.map(({ code }) => code)]).toEqual([[10_000], ["ERR_HANDLER_FAILED"]]);
+  });
+
+  test("stays as it is where its reader takes less, which is reported", async () => {
+    const { sender, reader } = await failed(1_000);
+    const read: string[] = [];
+    await reader.broker.subscribe("dlq.t", ({ id }) => void read.push(id));
+    await until(() => sender.errors.some(({ code }) => code === "ERR_MESSAGE_TOO_LARGE"), { what: "it was reported" });
+    await sender.broker.publish("dlq.t", { body: "small" }, { id: "small" });
+    await until(() => read.length > 0, { what: "the next was read" });
+    const letters = await sender.broker.deadLetters.list("t");
+    expect(letters.map(({ queue, reason, body }) => [queue, reason, body.length])).toEqual([["q", "no", 10_000]]);
+    expect([read, await sender.broker.deadLetters.redrive("t")]).toEqual([["small"], 1]);
+  });
+});
+
 describe("a record that goes and comes back under the same id", () => {
   test("of a go-micro subscriber, as when its broker unsubscribes and subscribes again", async () => {
     const folder = await registryFolder();

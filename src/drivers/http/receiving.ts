@@ -6,7 +6,7 @@ import { type Granter, Share } from "./places.ts";
 import type { ReceivingSubscription, ReceivingSubscriptions } from "./receiving-subscriptions.ts";
 import { RemoteDelivery, RemoteMessage, type Settler } from "./remote-delivery.ts";
 import type { ByteReader } from "./wire/byte-reader.ts";
-import { FRAME, MAX_LISTED, MAX_TOPICS, WireError } from "./wire/frames.ts";
+import { FRAME, MAX_LISTED, MAX_TOPICS, mostBytesOf, WireError } from "./wire/frames.ts";
 import { isTopic, type Settled, writeSettled } from "./wire/outcome-frame.ts";
 import type { WireConnection } from "./wire/wire-connection.ts";
 
@@ -186,8 +186,8 @@ export class Receiving implements Granter, Settler {
     const topic = this.#topics[reader.number()];
     if (topic === undefined) throw new WireError("a message has a topic that was not told");
     const message = new RemoteMessage(topic, reader);
-    if (message.size > this.#maxMessageBytes)
-      throw new WireError(`a message has more than ${this.#maxMessageBytes} bytes of header and body`);
+    const most = mostBytesOf(topic, this.#maxMessageBytes);
+    if (message.size > most) throw new WireError(`a message has more than ${most} bytes of header and body`);
     this.#message = message;
     this.#arrived(number, index, message);
   }

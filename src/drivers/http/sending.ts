@@ -1,16 +1,16 @@
 import type { Outcome } from "../../driver.ts";
 import { ACK } from "../../driver.ts";
-import type { BrokerError } from "../../errors.ts";
+import { BrokerError } from "../../errors.ts";
 import { NumberedItems } from "../../internal/numbered-items.ts";
 import type { Entry } from "../../outbox/entry.ts";
 import { type Carrier, Member } from "../../outbox/member.ts";
 import type { OutboxMessage } from "../../outbox/message.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
 import { laneOf } from "../../outbox/subscribe-local.ts";
-import { deadLetterTopic } from "../../topics.ts";
+import { deadLetterTopic, isDeadLetterTopic } from "../../topics.ts";
 import { leaveLane } from "./leave-lane.ts";
 import type { ByteReader } from "./wire/byte-reader.ts";
-import { FRAME, WireError } from "./wire/frames.ts";
+import { FRAME, mostBytesOf, WireError } from "./wire/frames.ts";
 import { eachListed } from "./wire/number-list.ts";
 import { readSettled } from "./wire/outcome-frame.ts";
 import { type Announcement, readAnnouncement } from "./wire/subscribe-frame.ts";
@@ -24,6 +24,9 @@ const PATIENCE_GRACE_MS = 5_000;
 
 /** How many frames of outcomes may be heard before that is confirmed with nothing else to send. */
 const HEARD_AT_ONCE = 32;
+
+/** When a dead letter that is too large for its reader is offered again, in milliseconds: another may read it by then. */
+const TOO_LARGE_AGAIN_MS = 30_000;
 
 /** What a {@link Sending} works with. */
 export interface SendingParts {
@@ -39,6 +42,8 @@ class RemoteSubscription implements Carrier {
   readonly member: Member;
   /** Whether it was told that messages wait. */
   wanting = false;
+  /** Whether it was reported that it cannot read a dead letter. */
+  toldTooLarge = false;
   /** Whether it was sent anything since it was last looked at whether it uses its places. */
   used = false;
   readonly #sending: Sending;
@@ -145,7 +150,7 @@ export class Sending {
   send(subscription: RemoteSubscription, entry: Entry): void {
     const connection = this.#connection as WireConnection;
     const { message } = entry;
-    if (message.bytes > connection.terms.maxMessageBytes) return this.#tooLarge(subscription, entry, connection);
+    if (message.bytes > mostBytesOf(message.topic, connection.terms.maxMessageBytes)) return this.#tooLarge(subscription, entry, connection);
     this.#last += 1;
     const number = this.#last;
     entry.handover = number;
@@ -349,16 +354,22 @@ export class Sending {
   }
 
   #tooLarge(subscription: RemoteSubscription, entry: Entry, { terms }: WireConnection): void {
-    const now = this.#parts.now();
+    const { topic, attempt, firstFailureAt } = entry;
+    const { outbox, now, onError } = this.#parts;
+    const reason = `${terms.address} takes no message of more than ${terms.maxMessageBytes} bytes`;
     subscription.member.room += 1;
-    this.#parts.outbox.settle(entry, {
-      kind: "dead",
-      to: deadLetterTopic(entry.topic),
-      reason: `${terms.address} takes no message of more than ${terms.maxMessageBytes} bytes`,
-      attempts: entry.attempt - 1,
-      firstAt: entry.firstFailureAt ?? now,
-      lastAt: now,
-    });
+    if (!isDeadLetterTopic(topic)) {
+      const at = now();
+      const firstAt = firstFailureAt ?? at;
+      const to = deadLetterTopic(topic);
+      return outbox.settle(entry, { kind: "dead", to, reason, attempts: attempt - 1, firstAt, lastAt: at });
+    }
+    // It stays where it is, as any dead letter whose reader fails.
+    outbox.settle(entry, { kind: "retry", delayMs: TOO_LARGE_AGAIN_MS, attempt, firstFailureAt });
+    if (subscription.toldTooLarge) return;
+    subscription.toldTooLarge = true;
+    const message = `Dead letters on ${topic} stay, too large for their reader: ${reason}.`;
+    onError(new BrokerError("ERR_MESSAGE_TOO_LARGE", message, { driver: "http", topic }));
   }
 }
 

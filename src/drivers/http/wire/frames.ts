@@ -4,6 +4,8 @@
  * bytes and UTF-8; times are IEEE 754 doubles, little-endian.
  */
 
+import { isDeadLetterTopic } from "../../../topics.ts";
+
 /** The version of the wire that this code speaks. */
 export const WIRE_VERSION = "1";
 
@@ -74,6 +76,17 @@ const FRAME_FACTOR = 4;
 /** The longest frame that a side takes whose messages have at most `maxMessageBytes` bytes of header and body. */
 export function maxFrameBytes(maxMessageBytes: number): number {
   return Math.min(maxMessageBytes * FRAME_FACTOR + FRAME_ROOM_BYTES, 0xffff_ffff);
+}
+
+/** What a dead letter says of its failure, in bytes of header, at most: a reason of 1,000 characters, two names and some numbers. */
+const DEAD_LETTER_BYTES = 4 * 1024;
+
+/**
+ * How many bytes of header and body a message may have for a side that takes `maxMessageBytes`. A dead letter may have more: its
+ * message may have been as large as any.
+ */
+export function mostBytesOf(topic: string, maxMessageBytes: number): number {
+  return isDeadLetterTopic(topic) ? maxMessageBytes + DEAD_LETTER_BYTES : maxMessageBytes;
 }
 
 /** What came over a connection is not what this wire has. It costs the connection. */
