@@ -21,6 +21,8 @@ export interface SubscriptionHost extends DeadLetterHost {
   readonly clock: Clock;
   /** Whether the driver moves dead letters itself. */
   readonly movesDeadLetters: boolean;
+  /** Whether what failed may come again. Where nothing does, a dead letter is a message like any other. */
+  readonly deliversAgain: boolean;
   onGiveUp(topic: string, id: string, queue: string | undefined, reason: string): void;
 }
 
@@ -78,7 +80,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     if (this.#stopped) return this.#tell(source, RELEASE);
     const delivery = new RunningDelivery(source, this, source.attempt, source.firstFailureAt);
     if (source.broken !== undefined) return this.#bury(delivery, source.broken, source.attempt - 1);
-    if (source.attempt > this.options.maxAttempts && !isDeadLetterTopic(source.topic)) {
+    if (source.attempt > this.options.maxAttempts && !this.#stays(source.topic)) {
       const reason =
         this.#deadLetters.reason(source.id) ??
         "no attempts are left: the process that held the message died, or lost it";
@@ -221,9 +223,14 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     const { maxAttempts } = this.options;
     const counted = `attempt ${attempt} of ${maxAttempts}`;
     const isLast = final || attempt >= maxAttempts;
-    if (!isLast || state !== "open" || isDeadLetterTopic(topic)) return counted;
+    if (!isLast || state !== "open" || this.#stays(topic)) return counted;
     const to = this.#deadLetterTopic(topic);
     return `${counted} and the last: the message ${to === false ? "is given up" : `becomes a dead letter in ${to}`}`;
+  }
+
+  /** Whether a message that failed stays on its topic, to come again without end. */
+  #stays(topic: string): boolean {
+    return this.#host.deliversAgain && isDeadLetterTopic(topic);
   }
 
   #deadLetterTopic(topic: string): string | false {
@@ -267,8 +274,8 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   /** Another attempt after the backoff, or a dead letter if there is none left. */
   #again(delivery: RunningDelivery, reason: string, askedMs: number | undefined): Promise<void> | undefined {
     const { maxAttempts, backoffMs: firstMs, maxBackoffMs, orderBy } = this.options;
-    const kept = isDeadLetterTopic(delivery.topic);
-    if (delivery.attempt >= maxAttempts && !kept) return this.#dead(delivery, reason, delivery.attempt);
+    if (delivery.attempt >= maxAttempts && !this.#stays(delivery.topic))
+      return this.#dead(delivery, reason, delivery.attempt);
     const now = this.#host.clock.now();
     const delayMs = askedMs ?? backoffMs(delivery.attempt, firstMs, maxBackoffMs, this.#host.clock.random);
     if (orderBy !== undefined && delivery.key !== undefined && !this.#stopping) {
@@ -311,17 +318,28 @@ export class Subscription implements DeliveryOwner, RunningOwner {
 
   #dead(delivery: RunningDelivery, reason: string, attempts: number): Promise<void> | undefined {
     // A dead letter that fails stays where it is: nothing dead-letters twice.
-    if (isDeadLetterTopic(delivery.topic)) return this.#again(delivery, reason, undefined);
-    const { queue } = this.options;
+    if (this.#stays(delivery.topic)) return this.#again(delivery, reason, undefined);
     const now = this.#host.clock.now();
     const to = this.#deadLetterTopic(delivery.topic);
     const dead: Dead = { kind: "dead", to, reason, attempts, firstAt: delivery.firstFailureAt ?? now, lastAt: now };
-    if (to === false) this.#host.onGiveUp(delivery.topic, delivery.id, queue, reason);
-    if (to === false || this.#host.movesDeadLetters) return this.#settle(delivery, dead);
+    if (to === false) return this.#giveUp(delivery, dead);
+    if (this.#host.movesDeadLetters) return this.#settle(delivery, dead);
     const written = this.#deadLetters
       .write(delivery.source, dead, to)
       .then((outcome) => this.#answer(delivery, outcome));
     return this.#track(written, `Writing the dead letter of message ${delivery.id} failed`);
+  }
+
+  /** Reports it once it is certain: what could not be settled comes again, and may be handled then. */
+  #giveUp(delivery: RunningDelivery, dead: Dead): Promise<void> | undefined {
+    const report = () => this.#host.onGiveUp(delivery.topic, delivery.id, this.options.queue, dead.reason);
+    const settled = this.#settle(delivery, dead);
+    if (settled === undefined) report();
+    else
+      settled.then(report, () => {
+        // The error hook has it.
+      });
+    return settled;
   }
 
   #answer(delivery: RunningDelivery, outcome: Outcome): void | Promise<void> {

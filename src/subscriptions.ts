@@ -151,6 +151,7 @@ export class Subscriptions {
       name: driver.name,
       clock: this.#clock,
       movesDeadLetters: driver.capabilities.deadLetterMove === "move",
+      deliversAgain: driver.capabilities.guarantee === "at-least-once",
       async publishDeadLetter(topic, source, header, origin) {
         const content = {
           topic,

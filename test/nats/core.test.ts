@@ -86,6 +86,26 @@ describeWithEngine(
       for (const one of seen) expect(one).toEqual({ whole: true, text: "x".repeat(body.length), taken: false });
     });
 
+    test("a message under dlq. whose handler fails is given up with an event: nothing comes again", async () => {
+      const broker = await open({});
+      const givenUp: object[] = [];
+      const listener = (event: unknown) => void givenUp.push(event as object);
+      subscribeToChannel("tidings:give-up", listener);
+      cleanups.push(() => unsubscribeFromChannel("tidings:give-up", listener));
+      const fail = () => {
+        throw new Error("no");
+      };
+      await broker.subscribe("dlq.t", fail, { orderBy: "key" });
+      await broker.publish("dlq.t", { body: "x" }, { id: "keyless" });
+      await broker.publish("dlq.t", { body: "x" }, { id: "keyed", key: "k" });
+      await until(() => givenUp.length === 2, { what: "both are given up" });
+      const why = { topic: "dlq.t", reason: "no" };
+      expect(givenUp).toMatchObject([
+        { id: "keyless", ...why },
+        { id: "keyed", ...why },
+      ]);
+    });
+
     describe("what has arrived when a subscription ends", () => {
       /** The reasons of what is given up from now on. */
       const heardGivenUp = (): string[] => {

@@ -1,7 +1,9 @@
+import { subscribe as subscribeToChannel, unsubscribe as unsubscribeFromChannel } from "node:diagnostics_channel";
 import { connect } from "amqplib";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import type { BrokerOptions } from "../../src/broker-options.ts";
 import { createBroker } from "../../src/create-broker.ts";
+import type { Delivery } from "../../src/delivery.ts";
 import { rabbitmq } from "../../src/drivers/rabbitmq/index.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { describeWithEngine } from "../support/engines/find-engine.ts";
@@ -70,6 +72,30 @@ describeWithEngine(
       }, WAIT);
       expect([...attempts]).toEqual([1]);
       await Promise.all([publisher.disconnect(), member.disconnect()]);
+    }, 60_000);
+
+    test("makes nobody report as given up what comes again, and is handled then", async () => {
+      const broker = await setUp().open();
+      const givenUp: unknown[] = [];
+      const listener = (event: unknown) => void givenUp.push(event);
+      subscribeToChannel("tidings:give-up", listener);
+      onTestFinished(() => void unsubscribeFromChannel("tidings:give-up", listener));
+      const handled: string[] = [];
+      let starts = 0;
+      const handler = async (delivery: Delivery) => {
+        starts += 1;
+        if (starts === 1) {
+          await engine.cutConnections();
+          await vi.waitFor(() => expect(broker.status).toBe("reconnecting"), WAIT);
+          throw new Error("the connection is lost");
+        }
+        handled.push(delivery.text());
+      };
+      await broker.subscribe("t", handler, { queue: "q", maxAttempts: 1, deadLetter: false });
+      await broker.publish("t", { body: "x" });
+      await vi.waitFor(() => expect(handled).toEqual(["x"]), WAIT);
+      expect(givenUp).toEqual([]);
+      await broker.disconnect();
     }, 60_000);
 
     test("costs no attempt of what another member takes over", async () => {
