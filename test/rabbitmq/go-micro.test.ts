@@ -1,8 +1,12 @@
+import { subscribe as subscribeToChannel, unsubscribe as unsubscribeFromChannel } from "node:diagnostics_channel";
 import { type Channel, type ChannelModel, type ConsumeMessage, connect } from "amqplib";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Broker } from "../../src/broker.ts";
 import { createBroker } from "../../src/create-broker.ts";
 import type { Delivery } from "../../src/delivery.ts";
+import type { BrokerOptions, GivenUp } from "../../src/driver.ts";
 import { rabbitmq } from "../../src/drivers/rabbitmq/index.ts";
+import { deferred } from "../../src/internal/deferred.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { until } from "../../src/testing/conformance/until.ts";
 import { bytesOf, TRANSCRIPTS } from "../interop/transcripts.ts";
@@ -10,6 +14,15 @@ import { describeWithEngine } from "../support/engines/find-engine.ts";
 import { type RabbitmqEngine, startRabbitmq } from "../support/engines/rabbitmq.ts";
 
 const TIMEOUT = { timeout: 60_000 };
+
+/** What is given up from now on, until the test ends. */
+function givenUpMessages(): readonly GivenUp[] {
+  const givenUp: GivenUp[] = [];
+  const listener = (event: unknown) => void givenUp.push(event as GivenUp);
+  subscribeToChannel("tidings:give-up", listener);
+  onTestFinished(() => void unsubscribeFromChannel("tidings:give-up", listener));
+  return givenUp;
+}
 
 describeWithEngine("rabbitmq", 'RabbitMQ with wire "go-micro"', () => {
   let engine: RabbitmqEngine;
@@ -26,8 +39,9 @@ describeWithEngine("rabbitmq", 'RabbitMQ with wire "go-micro"', () => {
     await engine.stop();
   });
 
-  const open = async () => {
-    const broker = createBroker(rabbitmq({ url: engine.url }), { wire: "go-micro", logger: silentLogger });
+  const open = async (options: BrokerOptions = {}) => {
+    const common: BrokerOptions = { wire: "go-micro", logger: silentLogger, onError: () => {} };
+    const broker = createBroker(rabbitmq({ url: engine.url }), { ...common, ...options });
     await broker.connect();
     return broker;
   };
@@ -106,6 +120,76 @@ describeWithEngine("rabbitmq", 'RabbitMQ with wire "go-micro"', () => {
     const probe = await model.createChannel();
     probe.on("error", () => {});
     await expect(probe.checkQueue("gone.workers")).rejects.toThrow(/NOT_FOUND|404/);
+  });
+
+  describe.each([undefined, "last.workers"])("where the queue goes with its subscription (%s),", (queue) => {
+    /** Twelve messages for a subscription that holds eight of them and has begun with the first, which waits for `go`. */
+    const arrived = async (broker: Broker) => {
+      const [started, go] = [deferred<void>(), deferred<void>()];
+      const handled: string[] = [];
+      const handler = async (delivery: Delivery) => {
+        started.resolve();
+        await go.promise;
+        handled.push(delivery.text());
+      };
+      const limits = { concurrency: 1, prefetch: 8 };
+      const subscriber = await broker.subscribe("last", handler, queue === undefined ? limits : { ...limits, queue });
+      const bodies = Array.from({ length: 8 }, (_one, index) => String(index));
+      for (const body of bodies) await broker.publish("last", { body });
+      await started.promise;
+      return { subscriber, handled, bodies, go };
+    };
+
+    test("what has arrived is still handled", TIMEOUT, async () => {
+      await using broker = await open();
+      const givenUp = givenUpMessages();
+      const { subscriber, handled, bodies, go } = await arrived(broker);
+      const ended = subscriber.unsubscribe();
+      go.resolve();
+      await ended;
+      expect([handled, givenUp]).toEqual([bodies, []]);
+    });
+
+    test("what is not handled by the deadline is given up with an event", TIMEOUT, async () => {
+      const broker = await open({ drainTimeoutMs: 300 });
+      const givenUp = givenUpMessages();
+      const { bodies, go } = await arrived(broker);
+      await broker.disconnect();
+      go.resolve();
+      expect(givenUp.map(({ reason }) => reason)).toEqual(bodies.map(() => "its subscription ended"));
+    });
+  });
+
+  test("what is not handled by the deadline goes to the queue's other members", TIMEOUT, async () => {
+    await using broker = await open();
+    const givenUp = givenUpMessages();
+    const leaving = await open({ drainTimeoutMs: 300 });
+    const [started, go] = [deferred<void>(), deferred<void>()];
+    const hold = async () => {
+      started.resolve();
+      await go.promise;
+    };
+    await leaving.subscribe("shared", hold, { queue: "shared.workers", concurrency: 1, prefetch: 8 });
+    for (let n = 0; n < 8; n += 1) await broker.publish("shared", { body: String(n) });
+    await started.promise;
+    const handled = new Set<string>();
+    await broker.subscribe("shared", (delivery) => void handled.add(delivery.text()), { queue: "shared.workers" });
+    await leaving.disconnect();
+    go.resolve();
+    await until(() => handled.size === 8, { what: "the other member had all" });
+    expect(givenUp).toEqual([]);
+  });
+
+  test("a message under dlq. whose handler fails is given up with an event: nothing comes again", TIMEOUT, async () => {
+    await using broker = await open();
+    const givenUp = givenUpMessages();
+    const fail = () => {
+      throw new Error("no");
+    };
+    await broker.subscribe("dlq.t", fail);
+    await broker.publish("dlq.t", { body: "x" });
+    await until(() => givenUp.length > 0, { what: "it was given up" });
+    expect(givenUp).toMatchObject([{ topic: "dlq.t", reason: "no" }]);
   });
 
   test("retries and dead letters are refused", TIMEOUT, async () => {

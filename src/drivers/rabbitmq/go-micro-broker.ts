@@ -111,6 +111,8 @@ export class GoMicroBroker {
     }
     this.#subscriptions.add(subscription);
     return {
+      // The queue may go with this subscription, and what is given back with the queue.
+      takesBack: false,
       stop: () => subscription.stop(),
       close: async () => {
         this.#subscriptions.delete(subscription);

@@ -4,6 +4,7 @@ import { wrapError } from "../../errors.ts";
 import { delay } from "../../internal/wait.ts";
 import { checkTag } from "../../message.ts";
 import { checkTopic, matchesTopic } from "../../topics.ts";
+import { NOT_FOUND, replyCode } from "./classify.ts";
 import { bindingKey, declareQueue, GO_MICRO_EXCHANGE, headerOf } from "./go-micro-topology.ts";
 import { closeChannel, type Session } from "./session.ts";
 
@@ -22,8 +23,11 @@ export class GoMicroSubscription {
   readonly #context: DriverContext;
   readonly #stopping = new AbortController();
   #channel: Channel | undefined;
+  #session: Session | undefined;
   #name = "";
   #consumer: string | undefined;
+  /** Whether the queue went with this subscription, its last consumer: nothing can be given back to it. */
+  #queueGone = false;
   #counter = 0;
 
   constructor(request: SubscribeRequest, context: DriverContext) {
@@ -48,6 +52,7 @@ export class GoMicroSubscription {
     if (this.#stopped) return closeChannel(channel);
     if (ended) throw new Error("the channel closed as soon as it was consumed from");
     this.#channel = channel;
+    this.#session = session;
     this.#name = name;
     this.#consumer = consumerTag;
   }
@@ -68,9 +73,11 @@ export class GoMicroSubscription {
     const { topic, queue } = { topic: this.#request.pattern, queue: this.#request.queue };
     try {
       if (this.#consumer !== undefined) await this.#channel?.cancel(this.#consumer);
-    } catch {
-      // The connection is gone, and the consumer with it.
-      this.#context.logger.debug({ topic, queue }, "The subscription ended with its connection");
+      await this.#session?.attempt((channel) => channel.checkQueue(this.#name));
+    } catch (error) {
+      if (replyCode(error) === NOT_FOUND) this.#queueGone = true;
+      // Else the connection is gone, and the consumer with it.
+      else this.#context.logger.debug({ topic, queue }, "The subscription ended with its connection");
     }
   }
 
@@ -126,15 +133,19 @@ export class GoMicroSubscription {
     if (!isTopic(topic) || !matchesTopic(this.#request.pattern, topic)) return channel.nack(message, false, false);
     const header = headerOf(message);
     this.#counter += 1;
+    const id = ID_HEADERS.map((name) => header[name]).find(isTag) ?? `${this.#request.id}-${this.#counter}`;
     this.#request.deliver({
       topic,
-      id: ID_HEADERS.map((name) => header[name]).find(isTag) ?? `${this.#request.id}-${this.#counter}`,
+      id,
       key: undefined,
       header,
       body: message.content,
       attempt: 1,
       firstFailureAt: undefined,
       settle: (outcome) => {
+        const { queue } = this.#request;
+        if (outcome.kind === "release" && this.#queueGone)
+          return this.#context.onGiveUp({ topic, id, queue, reason: "its subscription ended" });
         try {
           if (outcome.kind === "release") channel.nack(message, false, true);
           else channel.ack(message);
