@@ -150,7 +150,8 @@ export class Sending {
   send(subscription: RemoteSubscription, entry: Entry): void {
     const connection = this.#connection as WireConnection;
     const { message } = entry;
-    if (message.bytes > mostBytesOf(message.topic, connection.terms.maxMessageBytes)) return this.#tooLarge(subscription, entry, connection);
+    if (message.bytes > mostBytesOf(message.topic, connection.terms.maxMessageBytes))
+      return this.#tooLarge(subscription, entry, connection);
     this.#last += 1;
     const number = this.#last;
     entry.handover = number;
