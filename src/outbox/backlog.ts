@@ -17,8 +17,9 @@ export class Backlog {
   adopted = 0;
   readonly #limits: BacklogLimits;
   /** Admissions that wait for room, in order, with `whenFull: "wait"`. */
-  readonly #parked: {
+  #parked: {
     readonly bytes: number;
+    readonly owner: object | undefined;
     readonly admit: () => void;
     readonly refuse: () => void;
   }[] = [];
@@ -32,13 +33,16 @@ export class Backlog {
     return this.#parked.length === 0 && this.#hasRoom(bytes);
   }
 
-  /** Calls `admit` when there is room, at once or later; fails the publication where there is none and it is not to wait. */
-  ask(publication: Publication, admit: () => void): void {
+  /**
+   * Calls `admit` when there is room, at once or later; fails the publication where there is none and it is not to wait.
+   * @param owner whose message it is
+   */
+  ask(publication: Publication, admit: () => void, owner?: object): void {
     const { bytes } = publication;
     const refuse = () => publication.fail(this.#full(publication.topic));
     if (this.hasRoom(bytes)) admit();
     else if (this.#limits.whenFull === "wait" && bytes <= this.#limits.maxBytes)
-      this.#parked.push({ bytes, admit, refuse });
+      this.#parked.push({ bytes, owner, admit, refuse });
     else refuse();
   }
 
@@ -52,10 +56,22 @@ export class Backlog {
     this.messages -= 1;
     if (message.adopted) this.adopted -= 1;
     this.bytes -= message.bytes;
+    this.#admitParked();
+  }
+
+  #admitParked(): void {
     for (let first = this.#parked[0]; first !== undefined && this.#hasRoom(first.bytes); first = this.#parked[0]) {
       this.#parked.shift();
       first.admit();
     }
+  }
+
+  /** Refuses what waits of one owner, who publishes nothing more. */
+  leave(owner: object): void {
+    const leaving = this.#parked.filter((parked) => parked.owner === owner);
+    this.#parked = this.#parked.filter((parked) => parked.owner !== owner);
+    for (const { refuse } of leaving) refuse();
+    this.#admitParked();
   }
 
   /** Refuses everybody who waits. */

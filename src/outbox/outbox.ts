@@ -24,10 +24,10 @@ import { Watchers } from "./watchers.ts";
  */
 export class Outbox {
   readonly lanes: Lanes;
+  readonly backlog: Backlog;
   readonly #options: OutboxOptions;
   readonly #handover: Handover;
   readonly #delays: Delays;
-  readonly #backlog: Backlog;
   readonly #answers: Answers;
   readonly #unwanted = new Unwanted();
   readonly #watchers = new Watchers();
@@ -44,24 +44,24 @@ export class Outbox {
     this.lanes = new Lanes(this, options.journal);
     this.#sweep = new Sweep(options.clock, options.maxAgeMs, (oldest) => this.#giveUpOlderThan(oldest));
     this.#delays = new Delays(options.clock, (lane) => this.dispatch(lane));
-    this.#backlog = new Backlog(options);
+    this.backlog = new Backlog(options);
     this.#answers = new Answers(options.clock);
     this.#handover = new Handover(this.#answers);
   }
 
   /** How many messages it keeps. */
   get messages(): number {
-    return this.#backlog.messages;
+    return this.backlog.messages;
   }
 
   /** Whether it keeps nothing that this process published, and of what others left only what nobody is there to take. */
   get flushed(): boolean {
-    return this.#backlog.messages === this.#backlog.adopted && this.idle;
+    return this.backlog.messages === this.backlog.adopted && this.idle;
   }
 
   /** How many bytes of messages it keeps. */
   get bytes(): number {
-    return this.#backlog.bytes;
+    return this.backlog.bytes;
   }
 
   /** Takes charge of messages, or fails them. */
@@ -75,9 +75,9 @@ export class Outbox {
     for (const publication of publications) {
       const { topic, bytes } = publication;
       batch.endUnlessFor(topic);
-      if (!this.#backlog.hasRoom(bytes)) {
+      if (!this.backlog.hasRoom(bytes)) {
         batch.end();
-        this.#backlog.ask(publication, () => this.#admit(publication, acceptTimeoutMs, owner));
+        this.backlog.ask(publication, () => this.#admit(publication, acceptTimeoutMs, owner), owner);
         continue;
       }
       const lanes = batch.destinations(topic);
@@ -88,7 +88,7 @@ export class Outbox {
 
   /** Puts a message into one lane only: it was sent to that subscription. */
   publishTo(lane: Lane, publication: Publication, acceptTimeoutMs: number): void {
-    this.#backlog.ask(publication, () => {
+    this.backlog.ask(publication, () => {
       // It may have waited for room.
       if (!this.lanes.has(lane)) return publication.fail(noSubscribers(publication));
       this.#take([this.#message(publication, this.#options.clock.now(), publication)], [lane], acceptTimeoutMs);
@@ -248,7 +248,7 @@ export class Outbox {
     this.#delays.clear();
     this.#answers.close();
     this.#sweep.stop();
-    this.#backlog.close();
+    this.backlog.close();
     for (const lane of this.lanes.all()) for (const entry of lane.entries()) entry.message.answer("waiting");
   }
 
@@ -327,7 +327,7 @@ export class Outbox {
 
   /** Takes a message back that a journal kept, with what became of it for each lane that still wants it. */
   restore(message: OutboxMessage, kept: readonly Entry[]): void {
-    this.#backlog.add(message);
+    this.backlog.add(message);
     const wanting = kept.length > 0 ? [] : this.lanes.wanting(message.topic).filter((lane) => lane.live);
     for (const lane of wanting) this.#journal?.wanted(message, lane);
     const entries = [...kept, ...wanting.map((lane) => new Entry(message, lane))];
@@ -356,7 +356,7 @@ export class Outbox {
 
   #message(content: MessageContent, now: number, publication?: Publication, owner?: object): OutboxMessage {
     const message = new OutboxMessage(content, this.nextSequence(), now, publication, owner);
-    this.#backlog.add(message);
+    this.backlog.add(message);
     return message;
   }
 
@@ -420,8 +420,8 @@ export class Outbox {
   }
 
   #forget(message: OutboxMessage): void {
-    this.#backlog.remove(message);
-    if (this.#backlog.messages > 0) return;
+    this.backlog.remove(message);
+    if (this.backlog.messages > 0) return;
     this.#sweep.rest();
     this.#answers.rest();
   }

@@ -81,3 +81,21 @@ describe("options of publish", () => {
     expect(answers).toEqual([expect.objectContaining({ state: "stored" }), code("ERR_INVALID_MESSAGE")]);
   });
 });
+
+test("a publish that waits for room in memory that others share fails when its broker disconnects", async () => {
+  const options: BrokerOptions = { backlogMessages: 1, whenFull: "wait", drainTimeoutMs: 10, logger: silentLogger };
+  const [leaving, staying] = [createBroker("memory:shared", options), createBroker("memory:shared", options)];
+  await Promise.all([leaving.connect(), staying.connect()]);
+  await staying.createQueue("t", "q");
+  await leaving.publish("t", { body: "kept" });
+  const waiting = leaving.publish("t", { body: "waits" }).catch((error: unknown) => error);
+  const others = staying.publish("t", { body: "another's" });
+  await leaving.disconnect();
+  expect(await waiting).toMatchObject({ code: "ERR_BACKLOG_FULL" });
+  const handled: string[] = [];
+  await staying.subscribe("t", (delivery) => void handled.push(delivery.text()), { queue: "q" });
+  expect(await others).toMatchObject({ state: "accepted" });
+  await staying.flush();
+  expect(handled).toEqual(["kept", "another's"]);
+  await staying.disconnect();
+});

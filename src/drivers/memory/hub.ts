@@ -39,6 +39,8 @@ export function openHub(name: string | undefined, user: object, context: DriverC
 /** Leaves a hub; the last user closes it, and learns how many messages it still held. */
 export function leaveHub(hub: Hub, user: object): number {
   hub.users.delete(user);
+  // What waits for room there is answered now: nobody may be left to make any.
+  hub.outbox.backlog.leave(user);
   if (hub.users.size > 0) return 0;
   if (hub.name !== undefined) hubs.delete(hub.name);
   hub.outbox.close();
