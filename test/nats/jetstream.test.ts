@@ -1,5 +1,5 @@
 import { connect, createInbox, type NatsConnection } from "@nats-io/transport-node";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import type { Broker } from "../../src/broker.ts";
 import type { BrokerOptions } from "../../src/broker-options.ts";
 import { createBroker } from "../../src/create-broker.ts";
@@ -514,7 +514,9 @@ describeWithEngine(
       expect([broker.status, errors]).toEqual(["connected", []]);
     });
 
-    test("a connection that is given stays open", TIMEOUT, async () => {
+    test("a connection that is given stays open, and nothing of the broker stays on it", TIMEOUT, async () => {
+      const asked = vi.spyOn(admin, "status");
+      cleanups.push(() => asked.mockRestore());
       const broker = await open({ prefix: fresh(), connection: admin });
       expect(broker.native).toBe(admin);
       const texts: string[] = [];
@@ -523,6 +525,8 @@ describeWithEngine(
       await wait("it arrived", () => texts.length === 1);
       await broker.disconnect();
       expect(admin.isClosed()).toBe(false);
+      const heard = asked.mock.results.map(({ value }) => value as { done: boolean });
+      expect(heard.map(({ done }) => done)).toEqual([true]);
     });
 
     test("a subject that the server refuses fails the call that needs it", TIMEOUT, async () => {

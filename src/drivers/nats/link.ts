@@ -24,6 +24,8 @@ export class Link {
   readonly #context: DriverContext;
   readonly #hooks: LinkHooks;
   readonly #ended = new AbortController();
+  /** What the client tells of the connection. It goes on until it is stopped, which the client's types do not show. */
+  readonly #statuses: ReturnType<NatsConnection["status"]> & { stop?(): void };
   /** Counts lost connections: what belongs to an earlier one is over. */
   #epoch = 0;
   #up = true;
@@ -34,6 +36,7 @@ export class Link {
     this.address = connection.getServer();
     this.#context = context;
     this.#hooks = hooks;
+    this.#statuses = connection.status();
     void this.#watch();
     void connection.closed().then((error) => this.#closed(error));
   }
@@ -46,10 +49,12 @@ export class Link {
   /** From here on the end of the connection is wanted. */
   end(): void {
     this.#ended.abort(new BrokerError("ERR_NOT_CONNECTED", "The NATS broker was disconnected."));
+    // A connection that was given to the broker outlives it.
+    this.#statuses.stop?.();
   }
 
   async #watch(): Promise<void> {
-    for await (const status of this.connection.status()) {
+    for await (const status of this.#statuses) {
       if (this.#ended.signal.aborted) return;
       if (status.type === "disconnect") this.#down(status.server);
       else if (status.type === "reconnect") void this.#restore();
