@@ -63,7 +63,8 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
           header,
           body: message.body,
         };
-        outbox.insert(lane, { ...content, bytes: messageBytes(header, message.body), origin: undefined });
+        const bytes = messageBytes(header, message.body);
+        outbox.insert(lane, { ...content, bytes, origin: undefined }, message.owner);
         // Only then: whatever ends the process, one of the two is there.
         outbox.drop(entry);
         return true;

@@ -276,8 +276,8 @@ export class Outbox {
   }
 
   /** Puts a message into a lane as if it were new there. */
-  insert(lane: Lane, content: MessageContent): void {
-    const message = this.#message(content, this.#options.clock.now());
+  insert(lane: Lane, content: MessageContent, owner: object | undefined): void {
+    const message = this.#message(content, this.#options.clock.now(), undefined, owner);
     this.#journal?.store(message, [lane]);
     this.#route([message], [lane], 0);
   }

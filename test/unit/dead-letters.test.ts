@@ -117,6 +117,30 @@ test("a redrive sends back what was there at the call, however soon it fails aga
   expect(starts).toBe(4);
 });
 
+test.each<[string, () => Driver]>([
+  ["memory", () => memory()],
+  ["http", () => http({ registry: memoryRegistry() })],
+])(
+  "a dead letter that was redriven is counted like any other message where it is given up (%s)",
+  async (_name, make) => {
+    const broker = createBroker(make(), { logger: silentLogger, onError: () => {}, drainTimeoutMs: 100 });
+    open.push(broker);
+    await broker.connect();
+    let starts = 0;
+    const handler = async ({ signal }: Delivery) => {
+      starts += 1;
+      if (starts === 1) throw new Error("no");
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    };
+    await broker.subscribe("t", handler, { maxAttempts: 1 });
+    await broker.publish("t", { body: "x" });
+    await until(async () => (await broker.deadLetters.list("t")).length === 1, { what: "it is a dead letter" });
+    await broker.deadLetters.redrive("t");
+    await until(() => starts === 2, { what: "it is handled again" });
+    await expect(broker.disconnect()).rejects.toMatchObject({ code: "ERR_UNDELIVERED", count: 1 });
+  },
+);
+
 describe("what a handler throws that is no ordinary error", () => {
   const thrown: readonly (readonly [string, unknown])[] = [
     ["an object without a prototype", Object.create(null)],
