@@ -86,6 +86,22 @@ describeWithEngine(
       for (const one of seen) expect(one).toEqual({ whole: true, text: "x".repeat(body.length), taken: false });
     });
 
+    test("a subscription that the server refuses is not one: subscribe rejects", async () => {
+      const denied = "tidings.core.t.denied";
+      const users = `{ user: u, password: p, permissions: { subscribe: { deny: "${denied}" } } }`;
+      const strict = await startNats({ jetstream: false, config: `authorization { users: [ ${users} ] }` });
+      cleanups.push(() => strict.stop());
+      const driver = natsCore({ servers: `127.0.0.1:${strict.port}`, user: "u", password: "p" });
+      const broker = createBroker(driver, { logger: silentLogger, onError: () => {} });
+      cleanups.push(() => broker.disconnect());
+      await broker.connect();
+      await expect(broker.subscribe("denied", () => {})).rejects.toMatchObject({ code: "ERR_AUTHENTICATION" });
+      const texts: string[] = [];
+      await broker.subscribe("allowed", (delivery) => void texts.push(delivery.text()));
+      await broker.publish("allowed", { body: "x" });
+      await until(() => texts.length === 1, { what: "what is allowed arrives" });
+    });
+
     test("a message under dlq. whose handler fails is given up with an event: nothing comes again", async () => {
       const broker = await open({});
       const givenUp: object[] = [];

@@ -120,16 +120,15 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
     const { connection, wire, context, ended } = this.#open();
     const { pattern, queue } = request;
     const taker = new CoreSubscription(request, wire, context);
+    let subscribed = false;
+    let refusal: BrokerError | undefined;
     const subscription = connection.subscribe(wire.subject(pattern, true), {
       ...(queue === undefined ? {} : { queue: wire.group(pattern, queue) }),
       callback: (error: Error | null, message: Msg) => {
-        if (error === null) taker.take(message);
-        else
-          request.onEnd(
-            wrapError(error, "ERR_AUTHENTICATION", `The NATS server refuses the subscription to ${pattern}`, {
-              driver: this.name,
-            }),
-          );
+        if (error === null) return taker.take(message);
+        const what = `The NATS server refuses the subscription to ${pattern}`;
+        refusal = wrapError(error, "ERR_AUTHENTICATION", what, { driver: this.name, topic: pattern });
+        if (subscribed) request.onEnd(refusal);
       },
     });
     try {
@@ -147,6 +146,9 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
         },
       );
     }
+    // The server says so before it answers the PING.
+    if (refusal !== undefined) throw refusal;
+    subscribed = true;
     return {
       takesBack: false,
       stop: async () => {
