@@ -423,6 +423,25 @@ describe("what a sender sends", () => {
   });
 });
 
+test("a peer that grants places before it has told everything costs its connection, and no message", async () => {
+  const { broker, address, secret, survived } = await attacked();
+  const peer = await WirePeer.open(address, secret);
+  await until(() => peer.isReady, { what: "the broker had told everything" });
+  const taken: string[] = [];
+  await broker.createQueue("u.x", "q");
+  await broker.publish("u.x", { body: "1" });
+  peer.send((writer) => {
+    writeAnnouncement(writer, { index: 3, id: "hasty", pattern: "u.x", queue: "q", ackTimeoutMs: 30_000 });
+    writer.numbers(FRAME.grant, 3, 10);
+  });
+  expect(await peer.closed()).toMatchObject({ code: GOODBYE.violation });
+  await broker.subscribe("u.x", (delivery) => void taken.push(delivery.text()), { queue: "q" });
+  await broker.publish("u.x", { body: "2" });
+  await until(() => taken.length === 2, { what: "both arrived", detail: () => taken.join() });
+  expect(taken).toEqual(["1", "2"]);
+  await survived();
+});
+
 test("a peer that says goodbye is gone with its subscriptions", async () => {
   const { broker, peer } = await sender();
   const reached = broker.publish("u.x", {}, { mandatory: true });

@@ -289,6 +289,8 @@ export class Sending {
   }
 
   #onGrant(index: number, count: number): void {
+    // Nothing can be sent there yet.
+    if (this.#connection === undefined) throw new WireError("places were granted before all was told");
     const subscription = this.#subscriptions.get(index);
     if (subscription === undefined) return;
     this.#addRoom(subscription, count);
