@@ -151,6 +151,11 @@ export interface Publication {
   confirm(state: ReceiptState): void;
   /** Nobody has. */
   fail(error: BrokerError): void;
+  /**
+   * Calls `listener` once, when the publication is answered, at once where it is; also when its publisher waits no longer: what
+   * was not handed over by then need not be.
+   */
+  whenAnswered?(listener: () => void): void;
 }
 
 /** The subscription in which a message failed. */

@@ -5,7 +5,7 @@ import type { Header } from "./message.ts";
 import type { Receipt, ReceiptState } from "./receipt.ts";
 
 /** What a message on its way out is made of. */
-export type OutgoingContent = Omit<Publication, "confirm" | "fail">;
+export type OutgoingContent = Omit<Publication, "confirm" | "fail" | "whenAnswered">;
 
 /** A message on its way out, and the publisher's promise. Answered once; a later answer changes nothing. */
 export class Outgoing implements Publication {
@@ -72,8 +72,9 @@ export class Outgoing implements Publication {
     reject(reason);
   }
 
-  /** Calls `listener` once, when the publication is answered. */
+  /** Calls `listener` once, when the publication is answered; at once where it is. */
   whenAnswered(listener: () => void): void {
+    if (this.answered) return listener();
     const earlier = this.#onAnswer;
     if (earlier === undefined) this.#onAnswer = listener;
     else

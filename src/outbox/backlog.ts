@@ -9,6 +9,14 @@ export interface BacklogLimits {
   readonly whenFull: "reject" | "wait";
 }
 
+/** A publication that waits for room. */
+interface Parked {
+  readonly bytes: number;
+  readonly owner: object | undefined;
+  readonly admit: () => void;
+  readonly refuse: () => void;
+}
+
 /** How much an outbox keeps, and who waits for room. */
 export class Backlog {
   messages = 0;
@@ -16,13 +24,8 @@ export class Backlog {
   /** How many of the messages were adopted. */
   adopted = 0;
   readonly #limits: BacklogLimits;
-  /** Admissions that wait for room, in order, with `whenFull: "wait"`. */
-  #parked: {
-    readonly bytes: number;
-    readonly owner: object | undefined;
-    readonly admit: () => void;
-    readonly refuse: () => void;
-  }[] = [];
+  /** Who waits for room, in order, with `whenFull: "wait"`. */
+  readonly #parked = new Set<Parked>();
 
   constructor(limits: BacklogLimits) {
     this.#limits = limits;
@@ -30,7 +33,7 @@ export class Backlog {
 
   /** Whether there is room at once. */
   hasRoom(bytes: number): boolean {
-    return this.#parked.length === 0 && this.#hasRoom(bytes);
+    return this.#parked.size === 0 && this.#hasRoom(bytes);
   }
 
   /**
@@ -41,9 +44,14 @@ export class Backlog {
     const { bytes } = publication;
     const refuse = () => publication.fail(this.#full(publication.topic));
     if (this.hasRoom(bytes)) admit();
-    else if (this.#limits.whenFull === "wait" && bytes <= this.#limits.maxBytes)
-      this.#parked.push({ bytes, owner, admit, refuse });
-    else refuse();
+    else if (this.#limits.whenFull === "wait" && bytes <= this.#limits.maxBytes) {
+      const parked: Parked = { bytes, owner, admit, refuse };
+      this.#parked.add(parked);
+      // Whose publisher waits no longer was not handed over, and is not kept; it may have been in the way of smaller ones.
+      publication.whenAnswered?.(() => {
+        if (this.#parked.delete(parked)) this.#admitParked();
+      });
+    } else refuse();
   }
 
   add(message: OutboxMessage): void {
@@ -59,24 +67,30 @@ export class Backlog {
     this.#admitParked();
   }
 
-  #admitParked(): void {
-    for (let first = this.#parked[0]; first !== undefined && this.#hasRoom(first.bytes); first = this.#parked[0]) {
-      this.#parked.shift();
-      first.admit();
-    }
-  }
-
   /** Refuses what waits of one owner, who publishes nothing more. */
   leave(owner: object): void {
-    const leaving = this.#parked.filter((parked) => parked.owner === owner);
-    this.#parked = this.#parked.filter((parked) => parked.owner !== owner);
-    for (const { refuse } of leaving) refuse();
+    this.#refuse((parked) => parked.owner === owner);
     this.#admitParked();
   }
 
   /** Refuses everybody who waits. */
   close(): void {
-    for (const { refuse } of this.#parked.splice(0)) refuse();
+    this.#refuse(() => true);
+  }
+
+  #admitParked(): void {
+    for (const parked of this.#parked) {
+      if (!this.#hasRoom(parked.bytes)) return;
+      this.#parked.delete(parked);
+      parked.admit();
+    }
+  }
+
+  #refuse(matches: (parked: Parked) => boolean): void {
+    const refused = [...this.#parked].filter(matches);
+    // Before any of them hears of it: their going makes room for nobody who is refused too.
+    for (const parked of refused) this.#parked.delete(parked);
+    for (const { refuse } of refused) refuse();
   }
 
   #hasRoom(bytes: number): boolean {

@@ -82,6 +82,24 @@ describe("options of publish", () => {
   });
 });
 
+test("a publish that is aborted while it waits for room is not delivered later", async () => {
+  const broker = createBroker("memory:", { backlogBytes: 10, whenFull: "wait", logger: silentLogger });
+  await broker.connect();
+  await broker.createQueue("t", "q");
+  await broker.publish("t", { body: "kept" });
+  const abort = new AbortController();
+  const aborted = broker.publish("t", { body: "too large" }, { signal: abort.signal });
+  const smaller = broker.publish("t", { body: "small" });
+  abort.abort(new Error("no longer"));
+  await expect(aborted).rejects.toThrow("no longer");
+  expect(await smaller).toMatchObject({ state: "waiting" });
+  const handled: string[] = [];
+  await broker.subscribe("t", (delivery) => void handled.push(delivery.text()), { queue: "q" });
+  await broker.flush();
+  expect(handled).toEqual(["kept", "small"]);
+  await broker.disconnect();
+});
+
 test("a publish that waits for room in memory that others share fails when its broker disconnects", async () => {
   const options: BrokerOptions = { backlogMessages: 1, whenFull: "wait", drainTimeoutMs: 10, logger: silentLogger };
   const [leaving, staying] = [createBroker("memory:shared", options), createBroker("memory:shared", options)];

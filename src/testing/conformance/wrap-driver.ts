@@ -69,6 +69,7 @@ export function wrapPublication(publication: Publication, overrides: Partial<Pub
     origin: publication.origin,
     confirm: (state) => publication.confirm(state),
     fail: (error) => publication.fail(error),
+    whenAnswered: (listener) => publication.whenAnswered?.(listener),
     ...overrides,
   };
 }
