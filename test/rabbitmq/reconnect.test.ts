@@ -5,9 +5,11 @@ import type { BrokerOptions } from "../../src/broker-options.ts";
 import { createBroker } from "../../src/create-broker.ts";
 import type { Delivery } from "../../src/delivery.ts";
 import { rabbitmq } from "../../src/drivers/rabbitmq/index.ts";
+import { deferred } from "../../src/internal/deferred.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { describeWithEngine } from "../support/engines/find-engine.ts";
 import { type RabbitmqEngine, startRabbitmq } from "../support/engines/rabbitmq.ts";
+import { faultProxy } from "../support/fault-proxy.ts";
 
 const WAIT = { timeout: 20_000, interval: 20 };
 
@@ -133,6 +135,47 @@ describeWithEngine(
       expect(new Set(taken.map(([, attempt]) => attempt))).toEqual(new Set([1]));
       expect(await publisher.deadLetters.list("orders.created")).toEqual([]);
       await Promise.all([publisher.disconnect(), other.disconnect()]);
+    }, 60_000);
+
+    test("costs no attempt of what a member has not started that leaves meanwhile", async () => {
+      const { open, prefix } = setUp();
+      const proxy = await faultProxy(engine);
+      const [publisher, other] = [await open(), await open()];
+      const leaver = createBroker(rabbitmq({ url: proxy.through(engine.url), prefix }), {
+        logger: silentLogger,
+        onError: () => {},
+      });
+      await leaver.connect();
+      const go = deferred<void>();
+      const begun = deferred<void>();
+      const handler = () => {
+        begun.resolve();
+        return go.promise;
+      };
+      const options = { queue: "billing", concurrency: 1, prefetch: 8 };
+      const subscriber = await leaver.subscribe("orders.created", handler, options);
+      for (let number = 0; number < 6; number += 1) await publisher.publish("orders.created", { body: String(number) });
+      await begun.promise;
+      // What it writes for those who take over makes several round trips.
+      proxy.delay(100);
+      const sendsMore = async () => {
+        const { bytesUp } = proxy.counters;
+        await vi.waitFor(() => expect(proxy.counters.bytesUp).toBeGreaterThan(bytesUp), { ...WAIT, interval: 5 });
+      };
+      const cancelled = sendsMore();
+      const left = subscriber.unsubscribe();
+      await cancelled;
+      await sendsMore();
+      proxy.cut();
+      await proxy.heal();
+      go.resolve();
+      await left;
+      const taken = new Map<string, number>();
+      await other.subscribe("orders.created", (delivery) => void taken.set(delivery.text(), delivery.attempt), options);
+      await vi.waitFor(() => expect(taken.size).toBe(6), WAIT);
+      expect([...taken.values()]).toEqual([1, 1, 1, 1, 1, 1]);
+      await Promise.all([publisher, other, leaver].map((broker) => broker.disconnect()));
+      await proxy.close();
     }, 60_000);
 
     test("a message whose holder is gone waits for an excuse without leaving anything behind", async () => {

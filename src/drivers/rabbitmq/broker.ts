@@ -132,6 +132,7 @@ export class RabbitmqBroker {
       excuses: this.#excuses,
       session: () => this.#link.session,
       topologyOf: (on) => this.#topologyOf(on),
+      persist: (work) => this.persist(work),
     });
     await this.persist(async (session) => {
       await subscription.attach(session);

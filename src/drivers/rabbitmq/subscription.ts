@@ -20,6 +20,8 @@ export interface SubscriptionParts extends IntakeParts {
   /** The connection, while it is up. */
   session(): Session | undefined;
   topologyOf(session: Session): Topology;
+  /** Does something that may be done twice on the connection, and again on the next one where it breaks. */
+  persist<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** A subscription on RabbitMQ: a consumer on a channel of its own, restored whenever it is lost. */
@@ -111,7 +113,8 @@ export class RabbitmqSubscription implements DriverSubscription {
     this.#stopped = true;
     this.#intake.close();
     try {
-      await this.excuse();
+      // Once it is closed nobody writes it any more: a connection that breaks meanwhile is waited for.
+      if (this.#cuts > 0 && this.#parts.source.countsDeaths) await this.#parts.persist(() => this.excuse());
     } catch (error) {
       this.#report(error, "Writing an excuse failed, so that giving messages back may cost them an attempt");
     }
