@@ -3,6 +3,7 @@ import type { ResolvedSubscribeOptions } from "./check-options.ts";
 import { type DeadLetterHost, DeadLetterWriter } from "./dead-letter-writer.ts";
 import type { Handler } from "./delivery.ts";
 import { channels } from "./diagnostics.ts";
+import type { DrainDeadline } from "./drain-deadline.ts";
 import { ACK, type Dead, type DriverDelivery, type DriverSubscription, type Outcome, RELEASE } from "./driver.ts";
 import { BrokerError, describeError, isFinal, wrapError } from "./errors.ts";
 import { Agenda, type Appointment } from "./internal/agenda.ts";
@@ -110,25 +111,25 @@ export class Subscription implements DeliveryOwner, RunningOwner {
 
   /**
    * Drains: no handler starts any more, the driver stops fetching, what was not started goes back, and what runs may
-   * finish until `deadlineAt`. What still runs then is aborted and goes back too. Where the driver takes nothing back, handlers
+   * finish until the deadline. What still runs then is aborted and goes back too. Where the driver takes nothing back, handlers
    * start until all that has arrived is handled, and what nobody pulled is given up.
    */
-  async drain(driver: DriverSubscription, deadlineAt: number, disconnecting: boolean): Promise<void> {
+  async drain(driver: DriverSubscription, deadline: DrainDeadline, disconnecting: boolean): Promise<void> {
     this.endPulls();
     if (driver.takesBack === false) this.#finishOrLeave();
     const { clock } = this.#host;
     try {
-      await before(clock, deadlineAt, driver.stop());
+      await deadline.met(driver.stop());
     } catch (error) {
       this.#host.onError(wrapError(error, "ERR_DRIVER", `Stopping the subscription to ${this.pattern} failed`));
     }
-    if (this.#finishing) await this.#becomesIdle(deadlineAt);
+    if (this.#finishing) await this.#becomesIdle(deadline);
     this.#stopped = true;
     this.#finishing = false;
     this.#giveBackUnstarted();
-    if (!(await this.#becomesIdle(deadlineAt))) this.#cutOff();
+    if (!(await this.#becomesIdle(deadline))) this.#cutOff();
     this.#running.stop();
-    if (await before(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS), driver.close(disconnecting))) return;
+    if (await before(clock, Math.max(deadline.at, clock.now() + CLOSE_GRACE_MS), driver.close(disconnecting))) return;
     throw new BrokerError("ERR_DRIVER", `The subscription to ${this.pattern} did not close in time.`, {
       topic: this.pattern,
     });
@@ -420,10 +421,10 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   }
 
   /** Resolves with whether nothing runs, and all is settled, by then. */
-  #becomesIdle(deadlineAt: number): Promise<boolean> {
+  #becomesIdle(deadline: DrainDeadline): Promise<boolean> {
     this.#idle = deferred();
     this.#checkIdle();
-    return before(this.#host.clock, deadlineAt, this.#idle.promise);
+    return deadline.met(this.#idle.promise);
   }
 
   #checkIdle(): void {

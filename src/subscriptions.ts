@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { ResolvedSubscribeOptions } from "./check-options.ts";
 import type { Connection } from "./connection.ts";
 import type { Handler } from "./delivery.ts";
+import { DrainDeadline } from "./drain-deadline.ts";
 import type { Driver, DriverSubscription } from "./driver.ts";
 import { BrokerError, wrapError } from "./errors.ts";
 import type { Clock } from "./internal/clock.ts";
@@ -124,10 +125,11 @@ export class Subscriptions {
   #closer(subscription: Subscription, lower: DriverSubscription, signal: AbortSignal | undefined): Closer {
     const { pattern, options } = subscription;
     let closing: Promise<void> | undefined;
+    const deadline = new DrainDeadline(this.#clock, Number.POSITIVE_INFINITY);
     const close = (deadlineAt: number, disconnecting: boolean) => {
-      const ownDeadlineAt = Math.min(deadlineAt, this.#clock.now() + options.drainTimeoutMs);
+      deadline.bringForward(Math.min(deadlineAt, this.#clock.now() + options.drainTimeoutMs));
       closing ??= subscription
-        .drain(lower, ownDeadlineAt, disconnecting)
+        .drain(lower, deadline, disconnecting)
         .catch((error: unknown) => {
           throw wrapError(error, "ERR_DRIVER", `Ending the subscription to ${pattern} failed`, { topic: pattern });
         })

@@ -36,6 +36,38 @@ async function connected() {
   return { clock, driver, errors, broker, subscribe };
 }
 
+describe("a disconnect after an unsubscribe", () => {
+  test("is in time where that may take longer: what still runs goes back at the earlier deadline", async () => {
+    const { broker, clock, subscribe } = await connected();
+    const { subscriber, deliver } = await subscribe(() => new Promise(() => {}), { drainTimeoutMs: 60_000 });
+    const delivery = deliver({ id: "1" });
+    const unsubscribed = subscriber.unsubscribe();
+    await turn();
+    const disconnected = broker.disconnect();
+    await turn();
+    clock.advance(9_999);
+    await turn();
+    expect(delivery.outcomes).toEqual([]);
+    clock.advance(1);
+    await Promise.all([unsubscribed, disconnected]);
+    expect([delivery.outcomes, clock.timers]).toEqual([[{ kind: "release" }], 0]);
+  });
+
+  test("gives what drains no more time than it had", async () => {
+    const { broker, clock, subscribe } = await connected();
+    const { subscriber, deliver } = await subscribe(() => new Promise(() => {}), { drainTimeoutMs: 100 });
+    const delivery = deliver({ id: "1" });
+    const unsubscribed = subscriber.unsubscribe();
+    await turn();
+    clock.advance(60);
+    const disconnected = broker.disconnect();
+    await turn();
+    clock.advance(40);
+    await Promise.all([unsubscribed, disconnected]);
+    expect([delivery.outcomes, clock.timers]).toEqual([[{ kind: "release" }], 0]);
+  });
+});
+
 describe("when a connection is lost for good", () => {
   const gaveUp = new BrokerError("ERR_CONNECTION_LOST", "gave up");
 
