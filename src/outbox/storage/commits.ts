@@ -130,6 +130,7 @@ export class Commits {
   async #write(last: boolean): Promise<void> {
     const group = this.#takeGroup();
     const batch = this.#parts.database.batch();
+    const { writer } = this.#state;
     let { messages, bytes, low, high } = this.#state;
     let sync = last;
     for (const change of group) {
@@ -145,7 +146,7 @@ export class Commits {
       low ^= id | 0;
       high ^= Math.floor(id / 2 ** 32);
     }
-    const state = { messages, bytes, low, high };
+    const state = { messages, bytes, low, high, writer };
     batch.put(STATE_KEY, encodeJson(STATE_KEY, state));
     try {
       await batch.write({ sync });

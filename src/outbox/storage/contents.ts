@@ -1,5 +1,6 @@
 import { type LevelDatabase, readRecords } from "./level.ts";
 import {
+  type Adoption,
   decodeJson,
   decodeMessage,
   idOfKey,
@@ -26,8 +27,8 @@ export interface PartContents {
   readonly messages: KeptMessage[];
   /** When each queue had a member last, in milliseconds since the epoch, by the queue's lane id. */
   readonly queues: Map<string, number>;
-  /** Parts that were taken over into this one, and may still be there. */
-  readonly adopted: string[];
+  /** Parts that were taken over into this one, and may still be there: who had written into them last, by their names. */
+  readonly adopted: Map<string, string | undefined>;
   readonly state: PartState;
   /** The highest id of a message that anything is known of. */
   readonly lastId: number;
@@ -40,7 +41,7 @@ export async function readContents(database: LevelDatabase): Promise<PartContent
   const messages: { journalId: number; message: StoredMessage; notes: Map<string, Note> }[] = [];
   const notes = new Map<number, Map<string, Note>>();
   const queues = new Map<string, number>();
-  const adopted: string[] = [];
+  const adopted = new Map<string, string | undefined>();
   const found = { messages: 0, bytes: 0, low: 0, high: 0 };
   let stated: Partial<PartState> = {};
   let broken = 0;
@@ -79,7 +80,7 @@ export async function readContents(database: LevelDatabase): Promise<PartContent
           queues.set(nameOfKey(key), decodeJson<{ at: number }>(value).at ?? 0);
           break;
         case KIND.adopted:
-          adopted.push(nameOfKey(key));
+          adopted.set(nameOfKey(key), writerOf(decodeJson<Adoption>(value)));
           break;
         case KIND.state:
           stated = decodeJson<PartState>(value);
@@ -95,10 +96,14 @@ export async function readContents(database: LevelDatabase): Promise<PartContent
     messages: messages.map((kept) => ({ ...kept, notes: notes.get(kept.journalId) ?? kept.notes })),
     queues,
     adopted,
-    state: found,
+    state: { ...found, writer: writerOf(stated) },
     lastId,
     damage: failure ?? damageOf(broken, found, stated),
   };
+}
+
+function writerOf({ writer }: { readonly writer?: string | undefined }): string | undefined {
+  return typeof writer === "string" ? writer : undefined;
 }
 
 function damageOf(broken: number, found: PartState, stated: Partial<PartState>): string | undefined {
@@ -116,6 +121,6 @@ export function merged(first: PartContents | undefined, second: PartContents): P
     ...second,
     messages: [...byId.values()].sort((left, right) => left.journalId - right.journalId),
     queues: new Map([...first.queues, ...second.queues]),
-    adopted: [...new Set([...first.adopted, ...second.adopted])],
+    adopted: new Map([...first.adopted, ...second.adopted]),
   };
 }

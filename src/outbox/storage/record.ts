@@ -7,8 +7,8 @@
  * | `m`, id (8 bytes) | a message: the length of its description (4 bytes), that description, the body |
  * | `n`, id, lane id | what became of the message for a lane, as JSON, where the message itself does not say it |
  * | `q`, lane id | a queue, as JSON: when it had a member last |
- * | `a`, name of a part | that part was taken over into this one, and is only to be removed |
- * | `s` | how many messages there are, and all their ids exclusive-ored: what is missing is noticed |
+ * | `a`, name of a part | that part was taken over into this one as its last writer left it, and is only to be removed |
+ * | `s` | how many messages there are, and all their ids exclusive-ored: what is missing is noticed; and who wrote last |
  *
  * A message's description is UTF-8: numbers with spaces between (time of publishing in milliseconds since the epoch, bytes,
  * lengths of topic, id and key (-1 without one), number of lanes, lengths of the lanes' ids, lengths of each header's name
@@ -57,6 +57,16 @@ export interface PartState {
   /** The lower and upper halves of all ids, exclusive-ored. */
   readonly low: number;
   readonly high: number;
+  /** Who wrote into it last: drawn anew by every instance that makes the part its own. None where an older version wrote. */
+  readonly writer?: string | undefined;
+}
+
+/** That another part was taken over into this one. */
+export interface Adoption {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** The other part's writer by then: where it has another one by now, there may be more in it. */
+  readonly writer?: string | undefined;
 }
 
 /** The key of a message. Ids are whole numbers from 1. */
@@ -164,7 +174,7 @@ function readOrigin(text: string): DeadLetterOrigin | undefined {
 }
 
 /** The value of a record of JSON. */
-export function encodeJson(key: Uint8Array, content: Note | PartState | { readonly at: number }): Buffer {
+export function encodeJson(key: Uint8Array, content: Note | PartState | Adoption): Buffer {
   const text = JSON.stringify(content);
   const value = Buffer.allocUnsafe(CHECKSUM_BYTES + Buffer.byteLength(text));
   value.write(text, CHECKSUM_BYTES);

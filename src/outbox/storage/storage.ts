@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { BrokerError, wrapError } from "../../errors.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
 import type { Journal } from "../journal.ts";
@@ -139,7 +140,7 @@ class DiskStorage implements Storage {
     this.#commits = new Commits({
       database: own.database,
       folder: own.dataFolder,
-      state: own.contents.state,
+      state: { ...own.contents.state, writer: randomUUID() },
       whenFull,
       clock,
       onError,
@@ -218,14 +219,19 @@ class DiskStorage implements Storage {
     if (part === undefined) return;
     try {
       const { state, damage } = part.contents;
-      const isKnown = this.#own.contents.adopted.includes(name);
+      const { adopted } = this.#own.contents;
+      // Since it was taken over, another instance may have made it its own: then there may be more in it.
+      const isKnown = adopted.has(name) && adopted.get(name) === state.writer;
       if (!isKnown) {
         if (!heir.hasRoom(state.messages, state.bytes)) return;
         const legacy = await this.#copy(part);
+        // It may be that it cannot be removed now.
+        adopted.set(name, state.writer);
         if (this.#closed === undefined) heir.take(legacy);
       }
       if (damage === undefined) await this.#folder.remove(name);
       else this.#reportDamage(part, await this.#folder.setAside(name));
+      adopted.delete(name);
       this.#commits.append(plainChange(nameKey(KIND.adopted, name), undefined));
     } finally {
       await part.close();
@@ -247,7 +253,7 @@ class DiskStorage implements Storage {
     const key = nameKey(KIND.adopted, part.name);
     await new Promise<void>((resolve, reject) => {
       this.#commits.append({
-        ...plainChange(key, encodeJson(key, { at: this.#parts.clock.now() })),
+        ...plainChange(key, encodeJson(key, { at: this.#parts.clock.now(), writer: part.contents.state.writer })),
         onStored: (error) => {
           if (error === undefined) resolve();
           else reject(error);
