@@ -1,15 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, realpath } from "node:fs/promises";
+import { mkdir, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BrokerError } from "../../src/errors.ts";
 import { systemClock } from "../../src/internal/clock.ts";
 import { loadLevel } from "../../src/outbox/storage/level.ts";
 import { lockWithin, tryLock } from "../../src/outbox/storage/lock.ts";
+import { openStorage } from "../../src/outbox/storage/storage.ts";
 import { memory } from "../../src/registries/memory.ts";
 import { until } from "../../src/testing/conformance/until.ts";
 import { openBroker } from "../http/support/brokers.ts";
-import { storageFolder } from "./support.ts";
+import { named, storageFolder } from "./support.ts";
 
 const OTHER_PROCESS = `
   import { ClassicLevel } from "classic-level";
@@ -82,3 +83,13 @@ test("a broker starts on a folder whose parts somebody goes through, and takes o
   expect(heard).toEqual(["new", "left"]);
   expect([...first.errors, ...second.errors]).toEqual([]);
 }, 60_000);
+
+test("an instance that cannot take the folder's lock as it ends gives its own part free all the same", async () => {
+  const folder = await storageFolder();
+  const storage = await openStorage({ folder, whenFull: "reject", clock: systemClock, onError: () => {} });
+  const [part] = await named(folder, "part-");
+  await rm(join(folder, "lock"), { recursive: true, force: true });
+  await writeFile(join(folder, "lock"), "in the way");
+  await storage.close().catch(() => {});
+  expect(elsewhere(join(folder, part as string, "lock"))).toBe("taken");
+});

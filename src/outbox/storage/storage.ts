@@ -7,7 +7,7 @@ import type { KeptMessage } from "./contents.ts";
 import { DiskJournal } from "./disk-journal.ts";
 import { StorageFolder } from "./folder.ts";
 import { type LevelDatabase, type LevelStore, loadLevel } from "./level.ts";
-import { lockWithin } from "./lock.ts";
+import { type Lock, lockWithin } from "./lock.ts";
 import { openPart, type Part } from "./part.ts";
 import { encodeJson, KIND, nameKey } from "./record.ts";
 
@@ -174,10 +174,12 @@ class DiskStorage implements Storage {
     await this.#commits.close();
     await this.#looking;
     if (this.#commits.messages > 0 || this.#journal.hasQueues) return this.#own.close();
-    const lock = await lockWithin(this.#store, this.#folder.lock, this.#parts.clock, LEAVE_WITHIN_MS);
+    let lock: Lock | undefined;
     try {
+      lock = await lockWithin(this.#store, this.#folder.lock, this.#parts.clock, LEAVE_WITHIN_MS);
       if (lock !== undefined) await this.#folder.remove(this.#own.name);
     } finally {
+      // However that went: as long as the part is locked, nobody can go on with it.
       await this.#own.close();
       await lock?.release();
     }
