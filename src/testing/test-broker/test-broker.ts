@@ -101,7 +101,8 @@ export class TestBroker extends Broker<undefined> {
 
   /**
    * Cuts the connection: the status is `reconnecting`, publishes wait in the buffer, subscribing fails, nothing is delivered,
-   * and a handler that ends cannot settle (`ERR_CONNECTION_LOST`), so that its message comes again. Idempotent.
+   * and a handler that ends cannot settle (`ERR_CONNECTION_LOST`), so that its message comes again; until `restoreConnection`,
+   * `reset` or `disconnect`: the next `connect` makes a new one. Idempotent.
    * @throws BrokerError `ERR_NOT_CONNECTED`
    */
   loseConnection(): void {

@@ -98,6 +98,8 @@ export class WatchedDriver implements Driver<undefined> {
 
   async disconnect(): Promise<void> {
     this.#context = undefined;
+    // The next connection is a new one; what the lost one kept back goes back to where it was.
+    this.#ledger.outage.end();
     const count = this.#undelivered;
     if (count === 0) return;
     const message = `${count} message(s) were given up: only subscriptions that ended wanted them.`;

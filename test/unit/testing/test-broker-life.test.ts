@@ -285,3 +285,40 @@ describe("publish", () => {
     }
   });
 });
+
+describe("a broker that is disconnected without a connection", () => {
+  test("works when it is connected again", async () => {
+    const broker = testBroker();
+    await broker.connect();
+    broker.loseConnection();
+    await broker.disconnect();
+    await broker.connect();
+    const got: string[] = [];
+    await broker.subscribe("t", (delivery) => void got.push(delivery.text()));
+    await broker.publish("t", { body: "here" });
+    await broker.settled();
+    expect([broker.status, got]).toEqual(["connected", ["here"]]);
+  });
+
+  test("finds in its queues what could not be settled", async () => {
+    const broker = testBroker();
+    await broker.connect();
+    const got: string[] = [];
+    await broker.subscribe(
+      "t",
+      () => {
+        broker.loseConnection();
+      },
+      { queue: "q" },
+    );
+    await broker.publish("t", { body: "first" });
+    await broker.settled().catch(() => {});
+    const second = expect(broker.publish("t", { body: "second" })).rejects.toThrow();
+    await broker.disconnect().catch(() => {});
+    await second;
+    await broker.connect();
+    await broker.subscribe("t", (delivery) => void got.push(delivery.text()), { queue: "q" });
+    await broker.settled();
+    expect(got).toEqual(["first"]);
+  });
+});
