@@ -3,7 +3,7 @@ import { Broker } from "../broker.ts";
 import type { Codec } from "../codec.ts";
 import type { Delivery } from "../delivery.ts";
 import { BrokerError, describeError, wrapError } from "../errors.ts";
-import { deferred } from "../internal/deferred.ts";
+import { type Deferred, deferred } from "../internal/deferred.ts";
 import { defaultLogger } from "../logger.ts";
 import { openRegistry } from "../registries/by-name.ts";
 import { Codecs } from "./codecs.ts";
@@ -34,6 +34,7 @@ import {
   untold,
 } from "./subscription-definition.ts";
 import { asTopic, type Topic } from "./topic.ts";
+import { unsubscribeAll } from "./unsubscribe-all.ts";
 
 /** A program with a name, that subscribes, publishes, can be found, is configured from outside and stops cleanly. */
 export class Service implements AsyncDisposable {
@@ -122,7 +123,8 @@ export class Service implements AsyncDisposable {
     };
     if (given.broker instanceof Broker) {
       // A broker made by the program may be shared with others: only the program can replace it.
-      if (asked) this.#warn("Settings for the broker are not used: the program made its broker itself.");
+      const unused = "Settings for the broker are not used: the program made its broker itself.";
+      if (asked) (given.broker.options.logger ?? defaultLogger).warn({ service: this.name }, unused);
       return;
     }
     // Named in any case: `createBroker` would look into the process's own environment, which may not be the one given here.
@@ -223,11 +225,11 @@ export class Service implements AsyncDisposable {
    * @throws what connecting, subscribing, registering or a hook threw
    */
   start(): Promise<void> {
-    if (this.#status === "started") return Promise.resolve();
-    if (this.#status === "stopping")
+    if (this.#stopping !== undefined)
       return Promise.reject(
         new BrokerError("ERR_CONNECTED", "The service is stopping; wait for that before starting it again."),
       );
+    if (this.#status === "started") return Promise.resolve();
     this.#starting ??= this.#start().finally(() => {
       this.#starting = undefined;
     });
@@ -240,10 +242,12 @@ export class Service implements AsyncDisposable {
    */
   stop(): Promise<void> {
     this.#stopAsked = true;
-    this.#stopping ??= this.#stop().finally(() => {
-      this.#stopping = undefined;
-    });
-    return this.#stopping;
+    if (this.#status === "idle" || this.#status === "stopped") this.#ended.resolve();
+    else
+      this.#stopping ??= this.#stop().finally(() => {
+        this.#stopping = undefined;
+      });
+    return this.#stopping ?? Promise.resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -349,8 +353,7 @@ export class Service implements AsyncDisposable {
     for (const definition of this.#definitions) definition.subscriber = undefined;
     // The last user disconnects, which drains the subscriptions too, and counts what only they still wanted.
     if (await releaseBroker(this.broker)) return;
-    const ended = await Promise.allSettled(subscribers.map((subscriber) => subscriber?.unsubscribe()));
-    for (const result of ended) if (result.status === "rejected") throw result.reason;
+    await unsubscribeAll(subscribers, (error) => this.#report(error, "Unsubscribing failed"));
   }
 
   async #unsubscribe(definition: Definition): Promise<void> {
@@ -362,7 +365,8 @@ export class Service implements AsyncDisposable {
     await this.#registration?.update();
   }
 
-  async #open(definition: Definition): Promise<void> {
+  /** @param start what it belongs to: what arrives after the next start ends itself, and is no news of that one. */
+  async #open(definition: Definition, start: Deferred<void> = this.#ended): Promise<void> {
     const { topic: on, handlers, codecs, options } = definition;
     const handle = allOf(handlers);
     const run = compose<MessageContext, unknown>(this.#subscribeMiddleware, async (context) =>
@@ -376,24 +380,26 @@ export class Service implements AsyncDisposable {
         (delivery: Delivery) => run(new MessageContext(delivery, on, options.queue, subscription, host)),
         options,
       );
-      if (this.#subscribing && this.#definitions.has(definition)) {
+      if (this.#subscribing && start === this.#ended && this.#definitions.has(definition)) {
         definition.subscriber = subscriber;
         tell(definition);
       } else {
         await subscriber.unsubscribe();
-        tell(definition, notSubscribed(definition));
+        if (start === this.#ended) tell(definition, notSubscribed(definition));
       }
     } catch (error) {
-      tell(definition, error);
+      if (start === this.#ended) tell(definition, error);
       throw error;
     }
   }
 
   async #subscribeLate(definition: Definition): Promise<void> {
+    const start = this.#ended;
     try {
-      await this.#open(definition);
+      await this.#open(definition, start);
     } catch (error) {
-      this.#definitions.delete(definition);
+      // Where the service has stopped meanwhile, the next start makes it.
+      if (this.#subscribing && start === this.#ended) this.#definitions.delete(definition);
       this.#report(error, `Subscribing to ${definition.topic.name} failed`);
     }
     await this.#registration?.update();
@@ -425,10 +431,6 @@ export class Service implements AsyncDisposable {
     const { broker, brokerOptions, codecs = [] } = this.#options;
     const standard = broker instanceof Broker ? broker.options.codec : brokerOptions?.codec;
     return new Codecs(standard, [...codecs, ...more]);
-  }
-
-  #warn(message: string): void {
-    (this.broker.options.logger ?? defaultLogger).warn({ service: this.name }, message);
   }
 
   #report(error: unknown, context: string): void {

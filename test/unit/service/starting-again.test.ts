@@ -237,3 +237,96 @@ test("a service listens to signals only while it has started", async () => {
   await other.stop();
   expect(process.listenerCount("SIGTERM")).toBe(before);
 });
+
+describe("start after a stop that has just been asked for", () => {
+  test("says that the service is stopping, and not that it has started", async () => {
+    const service = newService({ broker: quietBroker(new ScriptedDriver()) });
+    await service.start();
+    const stopping = service.stop();
+    await expect(service.start()).rejects.toThrow(code("ERR_CONNECTED"));
+    await stopping;
+    await service.start();
+    expect(service.status).toBe("started");
+  });
+
+  test("says so too where the stop waits for a start", async () => {
+    const service = newService({ broker: quietBroker(new ScriptedDriver()) });
+    const starting = service.start();
+    const stopping = service.stop();
+    const again = expect(service.start()).rejects.toThrow(code("ERR_CONNECTED"));
+    await Promise.all([starting, stopping, again]);
+    expect(service.status).toBe("stopped");
+  });
+
+  test("makes it run where it had not started", async () => {
+    const service = newService({ broker: quietBroker(new ScriptedDriver()) });
+    const stopping = service.stop();
+    await Promise.all([service.start(), stopping]);
+    let ended = false;
+    const running = service.run().then(() => {
+      ended = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([ended, service.status]).toEqual([false, "started"]);
+    await service.stop();
+    await running;
+  });
+});
+
+describe("services that share a broker", () => {
+  test("report every subscription that does not end, not only the first", async () => {
+    const driver = new ScriptedDriver();
+    const lower = driver.subscribe.bind(driver);
+    driver.subscribe = async (request) => ({
+      ...(await lower(request)),
+      close: () => Promise.reject(new Error(`${request.pattern} does not end`)),
+    });
+    const broker = quietBroker(driver);
+    const reported: string[] = [];
+    const one = newService({ broker, onError: ({ message }) => reported.push(message) });
+    const two = newService({ name: "shipping", broker });
+    one.subscribe("first", () => {});
+    one.subscribe("second", () => {});
+    await Promise.all([one.start(), two.start()]);
+    await expect(one.stop()).rejects.toThrow("first does not end");
+    expect(reported).toEqual([expect.stringContaining("second does not end")]);
+    expect(one.status).toBe("stopped");
+  });
+
+  test("have each subscription once, also where one arrives after its service stopped and started again", async () => {
+    const driver = new ScriptedDriver();
+    const broker = quietBroker(driver);
+    const [one, two] = [newService({ broker }), newService({ name: "shipping", broker })];
+    await Promise.all([one.start(), two.start()]);
+    const slow = deferred<void>();
+    driver.onSubscribe = () => slow.promise;
+    const subscription = one.subscribe("t", () => {});
+    await vi.waitFor(() => expect(driver.requests).toHaveLength(1));
+    driver.onSubscribe = () => {};
+    await one.stop();
+    await one.start();
+    await subscription.ready();
+    slow.resolve();
+    await vi.waitFor(() => expect([driver.requests.length, driver.closes]).toEqual([2, 1]));
+    await one.stop();
+    expect(driver.closes).toBe(2);
+  });
+
+  test("keep for the next start what was being subscribed as they stopped", async () => {
+    const driver = new ScriptedDriver();
+    const broker = quietBroker(driver);
+    const [one, two] = [newService({ broker, onError: () => {} }), newService({ name: "shipping", broker })];
+    await Promise.all([one.start(), two.start()]);
+    const slow = deferred<void>();
+    driver.onSubscribe = () => slow.promise;
+    const subscription = one.subscribe("t", () => {});
+    await vi.waitFor(() => expect(driver.requests).toHaveLength(1));
+    driver.onSubscribe = () => {};
+    await one.stop();
+    slow.reject(new Error("the connection was lost"));
+    await expect(subscription.ready()).rejects.toThrow("the connection was lost");
+    await one.start();
+    await subscription.ready();
+    expect(driver.requests).toHaveLength(2);
+  });
+});
