@@ -17,6 +17,8 @@ export class Ledger {
   /** Counts the resets: deliveries of an earlier generation are dropped. */
   generation = 0;
   #published: PublishedMessage[] = [];
+  /** Those of them that were not published. */
+  readonly #failed = new Set<PublishedMessage>();
   #deadLettered: DeadLetteredMessage[] = [];
 
   constructor(now: number) {
@@ -30,7 +32,12 @@ export class Ledger {
 
   /** The publish failed after all. */
   removePublished(message: PublishedMessage): void {
-    this.#published = this.#published.filter((other) => other !== message);
+    this.#failed.add(message);
+  }
+
+  /** It did not: the message was taken, although its publisher had gone. */
+  restorePublished(message: PublishedMessage): void {
+    this.#failed.delete(message);
   }
 
   recordDeadLettered(message: DeadLetteredMessage): void {
@@ -38,7 +45,7 @@ export class Ledger {
   }
 
   published(pattern: string): PublishedMessage[] {
-    return this.#published.filter(({ topic }) => matchesTopic(pattern, topic));
+    return this.#published.filter((message) => matchesTopic(pattern, message.topic) && !this.#failed.has(message));
   }
 
   /** By the topic that failed, or by that of the dead letter. */
@@ -51,6 +58,7 @@ export class Ledger {
   /** Forgets everything but what runs within its time limit, and what waits above the driver. */
   clear(): void {
     this.#published = [];
+    this.#failed.clear();
     this.#deadLettered = [];
     this.unwritten.clear();
     this.failures.nothing();

@@ -160,11 +160,20 @@ export class WatchedDriver implements Driver<undefined> {
   }
 
   #recorded(publication: Publication): Publication {
+    const ledger = this.#ledger;
     const message = new PublishedMessage(publication);
-    this.#ledger.recordPublished(message);
+    ledger.recordPublished(message);
+    let confirmed = false;
+    // Its publisher waits no longer: as long as nobody has said that it is taken, it is not.
+    publication.whenAnswered?.(() => !confirmed && ledger.removePublished(message));
     return wrapPublication(publication, {
+      confirm: (state) => {
+        confirmed = true;
+        ledger.restorePublished(message);
+        publication.confirm(state);
+      },
       fail: (error) => {
-        this.#ledger.removePublished(message);
+        ledger.removePublished(message);
         publication.fail(error);
       },
     });

@@ -193,3 +193,35 @@ describe("a lost connection", () => {
     expect(broker.status).toBe("closed");
   });
 });
+
+test("what was aborted while it waited for room was not published", async () => {
+  const broker = testBroker({ backlogMessages: 1, whenFull: "wait" });
+  await broker.connect();
+  await broker.createQueue("t", "q");
+  await broker.publish("t", { body: "kept" });
+  const stop = new AbortController();
+  const waiting = expect(broker.publish("t", { body: "aborted" }, { signal: stop.signal })).rejects.toThrow("aborted");
+  await turn();
+  stop.abort();
+  await waiting;
+  const got: string[] = [];
+  await broker.subscribe("t", (delivery) => void got.push(delivery.text()), { queue: "q" });
+  await broker.settled();
+  expect([got, broker.published("t").map((message) => message.text())]).toEqual([["kept"], ["kept"]]);
+});
+
+test("what was aborted only once it was taken was published", async () => {
+  await using broker = testBroker({ acceptTimeoutMs: 1_000, timeoutMs: 50 });
+  await broker.connect();
+  const free = deferred<void>();
+  await broker.subscribe("t", () => free.promise, { concurrency: 1, prefetch: 1 });
+  await broker.publish("t", { body: "handled" });
+  const stop = new AbortController();
+  const waiting = expect(broker.publish("t", { body: "next" }, { signal: stop.signal })).rejects.toThrow("aborted");
+  await turn();
+  stop.abort();
+  await waiting;
+  free.resolve();
+  await broker.settled();
+  expect(broker.published("t").map((message) => message.text())).toEqual(["handled", "next"]);
+});
