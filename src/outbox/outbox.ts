@@ -232,9 +232,9 @@ export class Outbox {
     this.#handover.dispatch(lane);
   }
 
-  /** Resolves when `condition` holds; it is looked at whenever a message is done or a lane changes. */
-  when(condition: () => boolean): Promise<void> {
-    return this.#watchers.when(condition);
+  /** Resolves when `condition` holds, looked at whenever a message is done or a lane changes; rejects when the signal is aborted. */
+  when(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    return this.#watchers.when(condition, signal);
   }
 
   /** Whether nothing is on its way to a live target. */

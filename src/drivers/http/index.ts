@@ -121,10 +121,7 @@ class HttpDriver implements Driver<undefined> {
 
   async flush(signal: AbortSignal): Promise<void> {
     const { outbox } = this.#open();
-    await abortable(
-      outbox.when(() => outbox.flushed),
-      AbortSignal.any([signal, this.#ended.signal]),
-    );
+    await outbox.when(() => outbox.flushed, AbortSignal.any([signal, this.#ended.signal]));
   }
 
   async disconnect(deadlineAt: number): Promise<void> {

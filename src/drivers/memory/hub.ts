@@ -6,7 +6,6 @@ import type {
   QueueAdmin,
   SubscribeRequest,
 } from "../../driver.ts";
-import { abortable } from "../../internal/wait.ts";
 import { outboxDeadLetters } from "../../outbox/dead-letters.ts";
 import { outboxLimits } from "../../outbox/limits.ts";
 import { Outbox } from "../../outbox/outbox.ts";
@@ -63,10 +62,6 @@ function createHub(name: string | undefined, context: DriverContext): Hub {
     queues: outboxQueues(outbox),
     deadLetters: outboxDeadLetters(outbox),
     subscribe: (request, owner, onAbandoned) => subscribeLocal(outbox, request, owner, onAbandoned),
-    settled: (signal) =>
-      abortable(
-        outbox.when(() => outbox.flushed),
-        signal,
-      ),
+    settled: (signal) => outbox.when(() => outbox.flushed, signal),
   };
 }
