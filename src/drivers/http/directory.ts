@@ -44,6 +44,8 @@ export interface DirectoryParts {
 interface Known {
   readonly member: Member;
   readonly since: number;
+  /** Where it is. */
+  readonly address: string;
 }
 
 /**
@@ -149,7 +151,7 @@ export class Directory {
     if (secure !== this.#parts.goSecure) return this.#passOver(subscription);
     const carrier = new GoCarrier(nodeId, goPeers.at(address), outbox, onError, oldWire);
     const member = new Member(nodeId, GO_WINDOW, carrier);
-    this.#known.set(nodeId, { member, since: clock.now() });
+    this.#known.set(nodeId, { member, address, since: clock.now() });
     outbox.addMember(laneOf(outbox, { id: nodeId, pattern: topic, queue }), member);
   }
 
@@ -168,7 +170,7 @@ export class Directory {
     const known = this.#known.get(nodeId);
     if (known === undefined) return;
     this.#known.delete(nodeId);
-    leaveLane(this.#parts.outbox, known.member);
+    leaveLane(this.#parts.outbox, known.member, () => this.#parts.goPeers.leave(known.address));
   }
 
   async #readAll(): Promise<void> {

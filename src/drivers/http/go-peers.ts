@@ -69,11 +69,11 @@ export class GoPeer {
   }
 }
 
-/** The go-micro peers of a broker, by address. */
+/** The go-micro peers of a broker, by address, as long as somebody sends to them. */
 export class GoPeers {
   readonly #dialling: Dialling;
   readonly #clock: Clock;
-  readonly #known = new Map<string, GoPeer>();
+  readonly #known = new Map<string, { readonly peer: GoPeer; users: number }>();
   #closed = false;
 
   constructor(dialling: Dialling, clock: Clock) {
@@ -81,19 +81,31 @@ export class GoPeers {
     this.#clock = clock;
   }
 
+  /** The peer at an address, for one user more: each calls `leave` when it sends nothing any more. */
   at(address: string): GoPeer {
-    let peer = this.#known.get(address);
-    if (peer === undefined) {
-      peer = new GoPeer(address, this.#dialling, this.#clock);
-      this.#known.set(address, peer);
-      if (this.#closed) peer.close();
+    let known = this.#known.get(address);
+    if (known === undefined) {
+      known = { peer: new GoPeer(address, this.#dialling, this.#clock), users: 0 };
+      this.#known.set(address, known);
+      if (this.#closed) known.peer.close();
     }
-    return peer;
+    known.users += 1;
+    return known.peer;
+  }
+
+  /** A user has left; with the last one the connections are closed, and the peer is forgotten. */
+  leave(address: string): void {
+    const known = this.#known.get(address);
+    if (known === undefined) return;
+    known.users -= 1;
+    if (known.users > 0) return;
+    this.#known.delete(address);
+    known.peer.close();
   }
 
   /** Closes every connection; whoever still sends is refused. */
   close(): void {
     this.#closed = true;
-    for (const peer of this.#known.values()) peer.close();
+    for (const { peer } of this.#known.values()) peer.close();
   }
 }
