@@ -5,9 +5,13 @@ import type { Outgoing } from "./outgoing.ts";
 
 const RESOLVED = Promise.resolve();
 
+/** Messages of so many bytes are large. */
+const LARGE_BYTES = 16 * 1024;
+
 /**
- * A batch that has so many bytes of messages gets no more of them: the rest of its turn waits until what this one set off in
- * turn has run. The copies of large bodies that handlers get are gone by then, as are those that a client makes to send them.
+ * A batch that has so many bytes of large messages gets no more of them: the rest of its turn waits until what this one set off in
+ * turn has run. The copies that handlers get are gone by then, as are those that a client makes to send them. Small messages
+ * stay together, however many they are: a batch may ask the server for an answer of its own.
  */
 const BATCH_BYTES = 128 * 1024;
 
@@ -29,6 +33,7 @@ export class Outbound {
   readonly #held = new Set<Outgoing>();
   #heldBytes = 0;
   #batch: Outgoing[] = [];
+  /** Of the large messages in the batch. */
   #batchBytes = 0;
   #unanswered = 0;
   #scheduled = false;
@@ -49,7 +54,7 @@ export class Outbound {
     if (this.#unanswered === 1 && this.#batch.length === 0 && this.#driver.sendsAtOnce === true)
       return this.#publish([outgoing]);
     this.#batch.push(outgoing);
-    this.#batchBytes += outgoing.bytes;
+    this.#batchBytes += largeBytes(outgoing);
     if (!this.#scheduled) this.#schedule();
   }
 
@@ -141,9 +146,9 @@ export class Outbound {
   #takePart(): Outgoing[] {
     let count = 0;
     for (let bytes = 0; bytes < BATCH_BYTES && count < this.#batch.length; count += 1)
-      bytes += (this.#batch[count] as Outgoing).bytes;
+      bytes += largeBytes(this.#batch[count] as Outgoing);
     const part = this.#batch.splice(0, count);
-    for (const { bytes } of part) this.#batchBytes -= bytes;
+    for (const outgoing of part) this.#batchBytes -= largeBytes(outgoing);
     return part;
   }
 
@@ -153,4 +158,8 @@ export class Outbound {
     this.#idle?.resolve();
     this.#idle = undefined;
   };
+}
+
+function largeBytes({ bytes }: Outgoing): number {
+  return bytes >= LARGE_BYTES ? bytes : 0;
 }
