@@ -3,11 +3,11 @@ import type { ResolvedSubscribeOptions } from "./check-options.ts";
 import { type DeadLetterHost, DeadLetterWriter } from "./dead-letter-writer.ts";
 import type { Handler } from "./delivery.ts";
 import { channels } from "./diagnostics.ts";
-import type { DrainDeadline } from "./drain-deadline.ts";
 import { ACK, type Dead, type DriverDelivery, type DriverSubscription, type Outcome, RELEASE } from "./driver.ts";
 import { BrokerError, describeError, isFinal, wrapError } from "./errors.ts";
 import { Agenda, type Appointment } from "./internal/agenda.ts";
 import type { Clock } from "./internal/clock.ts";
+import type { MovableDeadline } from "./internal/deadline.ts";
 import { type Deferred, deferred } from "./internal/deferred.ts";
 import { Deque } from "./internal/deque.ts";
 import { before } from "./internal/wait.ts";
@@ -114,7 +114,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
    * finish until the deadline. What still runs then is aborted and goes back too. Where the driver takes nothing back, handlers
    * start until all that has arrived is handled, and what nobody pulled is given up.
    */
-  async drain(driver: DriverSubscription, deadline: DrainDeadline, disconnecting: boolean): Promise<void> {
+  async drain(driver: DriverSubscription, deadline: MovableDeadline, disconnecting: boolean): Promise<void> {
     this.endPulls();
     if (driver.takesBack === false) this.#finishOrLeave();
     const { clock } = this.#host;
@@ -421,7 +421,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   }
 
   /** Resolves with whether nothing runs, and all is settled, by then. */
-  #becomesIdle(deadline: DrainDeadline): Promise<boolean> {
+  #becomesIdle(deadline: MovableDeadline): Promise<boolean> {
     this.#idle = deferred();
     this.#checkIdle();
     return deadline.met(this.#idle.promise);

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { ResolvedSubscribeOptions } from "./check-options.ts";
 import type { Connection } from "./connection.ts";
 import type { Handler } from "./delivery.ts";
-import { DrainDeadline } from "./drain-deadline.ts";
 import type { Driver, DriverSubscription } from "./driver.ts";
 import { BrokerError, wrapError } from "./errors.ts";
 import type { Clock } from "./internal/clock.ts";
+import { MovableDeadline } from "./internal/deadline.ts";
 import { before } from "./internal/wait.ts";
 import { messageBytes } from "./message.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -125,7 +125,7 @@ export class Subscriptions {
   #closer(subscription: Subscription, lower: DriverSubscription, signal: AbortSignal | undefined): Closer {
     const { pattern, options } = subscription;
     let closing: Promise<void> | undefined;
-    const deadline = new DrainDeadline(this.#clock, Number.POSITIVE_INFINITY);
+    const deadline = new MovableDeadline(this.#clock, Number.POSITIVE_INFINITY);
     const close = (deadlineAt: number, disconnecting: boolean) => {
       deadline.bringForward(Math.min(deadlineAt, this.#clock.now() + options.drainTimeoutMs));
       closing ??= subscription

@@ -1,4 +1,5 @@
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock } from "./clock.ts";
+import { MovableDeadline } from "./deadline.ts";
 
 /** Resolves after `delayMs`; rejects with the signal's reason when it is aborted first. */
 export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
@@ -17,16 +18,8 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 }
 
 /** Resolves with true when `promise` settles before `deadlineAt`, else with false. Rejects as the promise does. */
-export async function before(clock: Clock, deadlineAt: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: Timer | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = clock.after(Math.max(0, deadlineAt - clock.now()), () => resolve(false));
-  });
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    timer?.cancel();
-  }
+export function before(clock: Clock, deadlineAt: number, promise: Promise<unknown>): Promise<boolean> {
+  return new MovableDeadline(clock, deadlineAt).met(promise);
 }
 
 /** The promise, or the signal's reason if that comes first. The work behind the promise is not stopped by this. */

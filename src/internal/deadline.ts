@@ -1,7 +1,7 @@
-import type { Clock, Timer } from "./internal/clock.ts";
+import type { Clock, Timer } from "./clock.ts";
 
-/** Until when a subscription may drain, in milliseconds since the epoch. Whoever is in a greater hurry brings it forward. */
-export class DrainDeadline {
+/** Until when something is waited for, in milliseconds since the epoch. Whoever is in a greater hurry brings it forward. */
+export class MovableDeadline {
   readonly #clock: Clock;
   #at: number;
   /** Who waits, to look at the time again. */
