@@ -295,7 +295,7 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     const id = options.id ?? this.#ids.next();
     return new Outgoing(
       driver.name,
-      { topic, id, key: options.key, header, body, bytes, mandatory, origin: undefined },
+      { topic, id, key: options.key, header, body, bytes, mandatory, origin: undefined, ownsBody: true },
       resolve,
       reject,
     );

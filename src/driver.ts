@@ -156,6 +156,11 @@ export interface Publication {
    * was not handed over by then need not be.
    */
   whenAnswered?(listener: () => void): void;
+  /**
+   * The driver tells that neither it nor its client will read the body again, also where the publisher waits no longer: the memory
+   * of a large one is used for another message. At most once. One that is never given back is left to the garbage collector.
+   */
+  giveBackBody?(): void;
 }
 
 /** The subscription in which a message failed. */

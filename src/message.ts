@@ -1,5 +1,6 @@
 import { BrokerError } from "./errors.ts";
 import { copyOf } from "./internal/copies.ts";
+import { LARGE_COPY_BYTES, takeLarge } from "./internal/large-copies.ts";
 
 /** Header names and values: strings, without a prototype, so that `__proto__` is a name like any other. Frozen once a handler sees it. */
 export type Header = Readonly<Record<string, string>>;
@@ -18,6 +19,9 @@ export interface MessageInput {
 
 /** The default of `maxMessageBytes`: 1 MiB of header names, header values and body. */
 export const DEFAULT_MAX_MESSAGE_BYTES: number = 1024 * 1024;
+
+/** A string of fewer characters takes less than {@link LARGE_COPY_BYTES}: each is at most 3 bytes of UTF-8. */
+const LEAST_LARGE_CHARACTERS = LARGE_COPY_BYTES / 3;
 
 /** The one header without names. */
 export const EMPTY_HEADER: Header = Object.freeze(Object.create(null));
@@ -68,12 +72,26 @@ export function copyHeader(header: unknown, topic?: string): MeasuredHeader {
 export function copyBody(body: unknown, topic?: string): Uint8Array {
   if (body === undefined) return new Uint8Array(0);
   // Small ones share pieces of 8 KiB, Node's or ours: memory of its own for each would cost more than all the rest of a publish.
-  if (typeof body === "string") return Buffer.from(body, "utf8");
-  if (body instanceof Uint8Array) return copyOf(body);
+  if (typeof body === "string") return body.length < LEAST_LARGE_CHARACTERS ? Buffer.from(body, "utf8") : bytesOf(body);
+  if (body instanceof Uint8Array) return body.byteLength < LARGE_COPY_BYTES ? copyOf(body) : largeCopyOf(body);
   throw invalid(
     `body is neither a string nor a Uint8Array but ${body === null ? "null" : typeof body}; use broker.publisher(topic) to encode values`,
     topic,
   );
+}
+
+function bytesOf(text: string): Uint8Array {
+  const size = Buffer.byteLength(text);
+  if (size < LARGE_COPY_BYTES) return Buffer.from(text, "utf8");
+  const bytes = takeLarge(size);
+  bytes.write(text);
+  return bytes;
+}
+
+function largeCopyOf(body: Uint8Array): Uint8Array {
+  const copy = takeLarge(body.byteLength);
+  copy.set(body);
+  return copy;
 }
 
 /** What a message counts against `maxMessageBytes`: header names, header values and body. */

@@ -1,11 +1,17 @@
 import { channels } from "./diagnostics.ts";
 import type { DeadLetterOrigin, Publication } from "./driver.ts";
 import type { BrokerError } from "./errors.ts";
+import { giveBackLarge, LARGE_COPY_BYTES } from "./internal/large-copies.ts";
 import type { Header } from "./message.ts";
 import type { Receipt, ReceiptState } from "./receipt.ts";
 
 /** What a message on its way out is made of. */
-export type OutgoingContent = Omit<Publication, "confirm" | "fail" | "whenAnswered">;
+export interface OutgoingContent extends Omit<Publication, "confirm" | "fail" | "whenAnswered" | "giveBackBody"> {
+  /** Whether the body was copied for this message alone, by `copyBody`. */
+  readonly ownsBody: boolean;
+}
+
+const NO_BODY = new Uint8Array(0);
 
 /** A message on its way out, and the publisher's promise. Answered once; a later answer changes nothing. */
 export class Outgoing implements Publication {
@@ -13,7 +19,7 @@ export class Outgoing implements Publication {
   readonly id: string;
   readonly key: string | undefined;
   readonly header: Header;
-  readonly body: Uint8Array;
+  body: Uint8Array;
   readonly bytes: number;
   readonly mandatory: boolean;
   readonly origin: DeadLetterOrigin | undefined;
@@ -22,6 +28,7 @@ export class Outgoing implements Publication {
   #resolve: ((receipt: Receipt) => void) | undefined;
   #reject: ((reason: unknown) => void) | undefined;
   #onAnswer: (() => void) | undefined;
+  #ownsBody: boolean;
 
   constructor(
     broker: string,
@@ -40,6 +47,7 @@ export class Outgoing implements Publication {
     this.#broker = broker;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#ownsBody = content.ownsBody;
   }
 
   get answered(): boolean {
@@ -82,6 +90,14 @@ export class Outgoing implements Publication {
         earlier();
         listener();
       };
+  }
+
+  giveBackBody(): void {
+    if (!this.#ownsBody) return;
+    this.#ownsBody = false;
+    const { body } = this;
+    this.body = NO_BODY;
+    if (body.byteLength >= LARGE_COPY_BYTES) giveBackLarge(body);
   }
 
   #answer(): void {

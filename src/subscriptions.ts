@@ -164,6 +164,7 @@ export class Subscriptions {
           bytes: messageBytes(header, source.body),
           mandatory: false,
           origin,
+          ownsBody: false,
         };
         await new Promise((resolve, reject) => {
           connection.outbound.send(new Outgoing(driver.name, content, resolve, reject));

@@ -108,7 +108,12 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
     unanswered.add(written);
     this.#flushing = connection.flush().then(
       () => {
-        if (unanswered.delete(written)) for (const publication of written) publication.confirm("sent");
+        if (!unanswered.delete(written)) return;
+        for (const publication of written) {
+          publication.confirm("sent");
+          // What stands before a PING has left the process when its PONG comes.
+          publication.giveBackBody?.();
+        }
       },
       (error: unknown) => {
         if (unanswered.delete(written)) failAll(written, error);

@@ -5,7 +5,7 @@ import { isDeadLetterTopic } from "../../topics.ts";
 import type { NatsClient } from "./client.ts";
 import { answerOf, publishError } from "./jetstream.ts";
 import { bytesBeyond, writeHeaders } from "./native-header.ts";
-import { Recent } from "./recent.ts";
+import { type Confirmed, Recent } from "./recent.ts";
 import type { Request, Requests } from "./requests.ts";
 import type { Names } from "./subjects.ts";
 import { WaitingRoom } from "./waiting-room.ts";
@@ -58,6 +58,8 @@ export class Publisher {
       // is not kept yet, and may be published again without being kept twice.
       missing: isDeadLetterTopic(topic) ? [copy, this.#names.standing(topic)] : [copy],
       asksForRoom: false,
+      sentAgain: false,
+      inDoubt: 0,
     };
     const room = this.#roomOf(publication);
     if (room.occupied) room.behind(sending);
@@ -68,6 +70,7 @@ export class Publisher {
   answered(sending: Sending, write: Write, error?: BrokerError): void {
     const { publication, missing, asksForRoom } = sending;
     if (error === undefined) {
+      sending.inDoubt += 1;
       this.#recent.add(write, publication.bytes + KEPT_BYTES);
       missing.shift();
       if (missing.length > 0) return this.#write(sending, write.headers);
@@ -146,10 +149,14 @@ interface Sending {
   readonly missing: string[];
   /** Whether the waiting room sent it. */
   asksForRoom: boolean;
+  /** Whether a part of it was sent more than once. */
+  sentAgain: boolean;
+  /** How many streams have confirmed it a moment ago, so that it may be sent there again. */
+  inDoubt: number;
 }
 
 /** The request that writes a publication into a stream. */
-class Write implements Request {
+class Write implements Confirmed {
   readonly subject: string;
   readonly payload: Uint8Array;
   readonly headers: MsgHdrs;
@@ -174,5 +181,17 @@ class Write implements Request {
 
   fail(error: BrokerError): void {
     this.#publisher.answered(this.#sending, this, error);
+  }
+
+  sentAgain(): void {
+    this.#sending.sentAgain = true;
+  }
+
+  beyondDoubt(): void {
+    const sending = this.#sending;
+    sending.inDoubt -= 1;
+    // What was answered once may still be on its way a second time.
+    if (sending.inDoubt === 0 && sending.missing.length === 0 && !sending.sentAgain)
+      sending.publication.giveBackBody?.();
   }
 }

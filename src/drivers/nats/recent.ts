@@ -2,6 +2,12 @@ import type { Clock } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 import type { Request } from "./requests.ts";
 
+/** A request that may be in doubt when the connection is lost. */
+export interface Confirmed extends Request {
+  /** Called when that is over: it is not sent again. */
+  beyondDoubt(): void;
+}
+
 /** For how long before a lost connection a confirmation is in doubt, in milliseconds. */
 const DOUBTFUL_MS = 500;
 /** How many bytes of what was confirmed are kept for that. */
@@ -14,7 +20,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
  */
 export class Recent {
   readonly #clock: Clock;
-  readonly #requests = new Deque<{ readonly request: Request; readonly bytes: number; readonly at: number }>();
+  readonly #requests = new Deque<{ readonly request: Confirmed; readonly bytes: number; readonly at: number }>();
   #bytes = 0;
   #frozen = false;
 
@@ -22,7 +28,7 @@ export class Recent {
     this.#clock = clock;
   }
 
-  add(request: Request, bytes: number): void {
+  add(request: Confirmed, bytes: number): void {
     const now = this.#clock.now();
     this.#requests.push({ request, bytes, at: now });
     this.#bytes += bytes;
@@ -48,6 +54,7 @@ export class Recent {
       if (now - first.at <= DOUBTFUL_MS && this.#bytes <= MAX_BYTES) return;
       this.#requests.shift();
       this.#bytes -= first.bytes;
+      first.request.beyondDoubt();
     }
   }
 }

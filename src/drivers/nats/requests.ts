@@ -27,6 +27,8 @@ export interface Request {
   /** Takes an answer. Returns whether it is the server's: whoever hears the subject may answer too, and is not heard. */
   answer(message: Msg): boolean;
   fail(error: BrokerError): void;
+  /** Called before it is sent once more: from then on the client may still hold it when its answer has come. */
+  sentAgain?(): void;
 }
 
 interface Pending {
@@ -183,7 +185,11 @@ export class Requests {
   }
 
   #resend(matches: (pending: Pending) => boolean): void {
-    for (const [token, pending] of [...this.#unanswered]) if (matches(pending)) this.#write(token, pending);
+    for (const [token, pending] of [...this.#unanswered]) {
+      if (!matches(pending)) continue;
+      pending.request.sentAgain?.();
+      this.#write(token, pending);
+    }
   }
 
   #take(token: string): Request | undefined {

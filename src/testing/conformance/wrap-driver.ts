@@ -70,6 +70,7 @@ export function wrapPublication(publication: Publication, overrides: Partial<Pub
     confirm: (state) => publication.confirm(state),
     fail: (error) => publication.fail(error),
     whenAnswered: (listener) => publication.whenAnswered?.(listener),
+    giveBackBody: () => publication.giveBackBody?.(),
     ...overrides,
   };
 }

@@ -3,6 +3,9 @@ import type { Header } from "../../../src/message.ts";
 import { wrapDriver, wrapPublication, wrapRequest } from "../../../src/testing/index.ts";
 import { type BrokenDriver, onDeliver, onPublish } from "./broken-driver.ts";
 
+const LARGE =
+  "C large bodies that are on their way at once arrive as they were sent, from a buffer that was used for each";
+
 /** Drivers that change what they carry. */
 export const brokenPayload: readonly BrokenDriver[] = [
   {
@@ -59,6 +62,20 @@ export const brokenPayload: readonly BrokenDriver[] = [
     caughtBy: "C a large body that handlers change is whole for others, at the next attempt, and as a dead letter",
     saying: /a handler got what another had changed/,
     wrap: (driver) => onDeliver(driver, ({ body }) => ({ ownBody: () => body })),
+  },
+  {
+    does: "gives back bodies that it keeps",
+    caughtBy: LARGE,
+    saying: /arrived changed/,
+    wrap: (driver) =>
+      onPublish(driver, (publication) =>
+        wrapPublication(publication, {
+          confirm(state) {
+            publication.confirm(state);
+            publication.giveBackBody?.();
+          },
+        }),
+      ),
   },
   {
     does: "cuts bodies at 64 KiB",

@@ -16,6 +16,16 @@ const SILENT = "J the connection goes silent: that is noticed, and what was sent
 /** Drivers that break what becomes of a lost connection. */
 export const brokenResilience: readonly BrokenLine[] = [
   {
+    does: "gives back bodies as soon as it has them",
+    caughtBy: "J large bodies arrive as they were sent over connections that break while they are on their way",
+    saying: /arrived changed/,
+    wrap: (driver) =>
+      onPublish(driver, (publication) => {
+        queueMicrotask(() => publication.giveBackBody?.());
+        return publication;
+      }),
+  },
+  {
     does: "does not say that its connection is lost",
     caughtBy: STATUS,
     saying: /until the broker is reconnecting: it is connected/,

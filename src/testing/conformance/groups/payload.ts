@@ -7,6 +7,7 @@ import { deadLetters } from "../needs.ts";
 import type { Seen } from "../receiver.ts";
 import { rejectsWith } from "../rejects.ts";
 import { headerChecks } from "./payload-header.ts";
+import { largeBodyChecks } from "./payload-large.ts";
 import { topicChecks } from "./payload-topic.ts";
 import { undecodableChecks } from "./payload-undecodable.ts";
 
@@ -189,6 +190,7 @@ async function roundTrip(context: CheckContext, bodies: readonly (string | Uint8
 /** C. Payload: bodies, headers and names arrive as they were sent, and what cannot be read harms nobody else. */
 export const payload: readonly ConformanceCheck[] = inGroup("C", [
   ...checks,
+  ...largeBodyChecks,
   ...headerChecks,
   ...topicChecks,
   ...undecodableChecks,

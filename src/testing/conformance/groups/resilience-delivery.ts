@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Delivery } from "../../../delivery.ts";
 import { BrokerError } from "../../../errors.ts";
 import type { CheckDefinition } from "../check.ts";
+import { LargeMessages, largeMessage } from "../large-bodies.ts";
 import { all, atLeastOnce, brings, has, holdsBroadcast } from "../needs.ts";
 import { publishNumbered } from "../publish-numbered.ts";
 import type { Receiver } from "../receiver.ts";
@@ -106,6 +107,53 @@ export const resilientDeliveryChecks: readonly CheckDefinition[] = [
       await context.untilComplete(log);
       await context.quiet(() => receiver.seen.length);
       assert.deepEqual(log.audit().unexpected, []);
+    },
+  },
+  {
+    name: "large bodies arrive as they were sent over connections that break while they are on their way",
+    promises: ["D9", "D12"],
+    needs: brings("proxied"),
+    async run(context) {
+      const { proxy, open } = await openProxy(context);
+      const [{ broker: sender }, receiver] = [await open(), await context.open()];
+      const topic = context.topic();
+      const messages = new LargeMessages();
+      await receiver.subscribe(topic, messages.handler, { concurrency: 32 });
+      const [acknowledged, thrown] = [new Set<number>(), [] as unknown[]];
+      let [next, cutting] = [0, true];
+      const underWay = new Set<Promise<void>>();
+      const publish = async (number: number) => {
+        const failure = await caught(() => sender.publish(topic, largeMessage(number)));
+        if (failure === undefined) acknowledged.add(number);
+        else thrown.push(failure.thrown);
+      };
+      const publishing = async () => {
+        while (cutting) {
+          // While some wait for the connection, others are published.
+          if (underWay.size < 32) {
+            const one = publish(next++).finally(() => underWay.delete(one));
+            underWay.add(one);
+          }
+          await pause(1);
+        }
+        await Promise.all(underWay);
+      };
+      const published = publishing();
+      for (let cut = 1; cut <= 5; cut += 1) {
+        const goal = acknowledged.size + 20;
+        await context.until("more was acknowledged", () => acknowledged.size >= goal);
+        await takeDown(context, proxy, sender);
+        await proxy.accept();
+        await untilStatus(context, sender, "connected");
+      }
+      cutting = false;
+      await published;
+      const lost = () => [...acknowledged].filter((number) => !messages.arrived.has(number));
+      if (context.capabilities.guarantee === "at-least-once")
+        await context.until("all have come", () => lost().length === 0 || messages.changed.length > 0);
+      assert.deepEqual(messages.changed, [], "messages with these numbers arrived changed");
+      for (const error of thrown)
+        assert.ok(error instanceof BrokerError && error.retryable, `publish was rejected with ${String(error)}`);
     },
   },
   {
