@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 export const USAGE = `Usage: npm run bench -- [--quick | --full] [--json] [--rounds N] [--ms N] [--rate N] [--latency-messages N]
-                        [--in-flight N] [--only NAME,...] [--no-peers] [--html FILE] [--docs]
+                        [--heap-mib N] [--in-flight N] [--only NAME,...] [--no-peers] [--html FILE] [--docs]
                         [--check] [--write-baseline]
 
   --quick               fewer rounds, shorter runs
@@ -13,6 +13,7 @@ export const USAGE = `Usage: npm run bench -- [--quick | --full] [--json] [--rou
   --ms N                how long a throughput run takes at least, in milliseconds (default 500; quick 200, full 1000)
   --rate N              deliveries a second of a latency run (default 1000); a tenth of it for bodies of 64 KiB
   --latency-messages N  deliveries of a latency run (default 1000; quick 300, full 5000); a tenth for bodies of 64 KiB
+  --heap-mib N          what each process that sends or receives holds beside, in MiB (default 32); 1 is an almost empty process
   --in-flight N         publishes under way at once, of everybody but go-micro (default: as each section says)
   --only NAME,...       these groups, or contestants with those that they are compared with; "growth" is how the cost
                         grows with the work, "growth-http" and the like that of one broker, also through engines
@@ -27,6 +28,7 @@ const COUNTS = {
   ms: { usual: 500, quick: 200, full: 1_000 },
   rate: { usual: 1_000, quick: 1_000, full: 1_000 },
   "latency-messages": { usual: 1_000, quick: 300, full: 5_000 },
+  "heap-mib": { usual: 32, quick: 32, full: 32 },
 };
 
 /** Reads the flags; throws an error that says what is wrong with them. */
@@ -75,6 +77,7 @@ export function readArguments(args) {
     ms: count("ms"),
     rate: count("rate"),
     latencyMessages: count("latency-messages"),
+    heapMiB: count("heap-mib"),
     ...(values["in-flight"] === undefined ? {} : { inFlight: count("in-flight") }),
   };
 }

@@ -78,11 +78,12 @@ async function measureAll(chosen, options) {
   const folder = mkdtempSync(join(tmpdir(), "tidings-bench-"));
   // A registry of its own: nobody else's processes take part.
   process.env.TIDINGS_LOCAL_REGISTRY_FOLDER = folder;
-  const { rounds, ms, rate, latencyMessages, inFlight, full } = options;
+  process.env.TIDINGS_BENCH_HEAP_MIB = String(options.heapMiB);
+  const { rounds, ms, rate, latencyMessages, heapMiB, inFlight, full } = options;
   const report = {
     date: new Date().toISOString().slice(0, 10),
     environment: environment(),
-    options: { rounds, ms, rate, latencyMessages, inFlight, full },
+    options: { rounds, ms, rate, latencyMessages, heapMiB, inFlight, full },
     groups: [],
     skipped: {},
   };

@@ -6,7 +6,7 @@ const KIBIBYTE = 1024;
 const MEBIBYTE = KIBIBYTE ** 2;
 
 /** How the figures came about. */
-export function howMeasured({ options: { rounds, ms, rate, latencyMessages, inFlight } }) {
+export function howMeasured({ options: { rounds, ms, rate, latencyMessages, heapMiB, inFlight } }) {
   const window =
     inFlight === undefined
       ? "As many publishes are in flight as the second table of a section says"
@@ -15,6 +15,7 @@ export function howMeasured({ options: { rounds, ms, rate, latencyMessages, inFl
     `Everybody takes turns, ${rounds} ${rounds === 1 ? "round" : "rounds"} after a warm-up; a run takes about ${ms} ms, after another that does not count. A ratio is that of two runs of one round, ours / theirs; shown are its median and, in parentheses, the smallest and the largest.`,
     "Messages a second count from the first send until all are sent, handled and acknowledged. Processor time and peak memory are those of publisher and subscribers together, without the engine's; a peak is of all sizes, and stands with the last.",
     `${window}, but never more than ${WINDOW_BYTES / MEBIBYTE} MiB of bodies: with ${LARGE_BYTES / KIBIBYTE} KiB that is ${windowOf(WINDOW_BYTES, LARGE_BYTES)} messages at most. Handlers run ${CONCURRENCY} at once; a receiver of the HTTP broker holds ${PREFETCH} messages, those among them.`,
+    `Each process that sends or receives holds ${heapMiB} MiB of small objects beside, as one of a service does, and as no memory that is shown here. V8 decides by the size of the heap how many buffers come together before it collects all of it.`,
     `Latency is from sending to handling at ${rate} deliveries a second, ${latencyMessages} in a run; with bodies of ${LARGE_BYTES / KIBIBYTE} KiB a tenth of both. Of fewer than 1,000, p99.9 is the slowest. It swings more than the rest.`,
   ];
 }

@@ -1,6 +1,7 @@
 // The sending process of a contestant: started by `measure.mjs` with the name and, where there is one, the engine's URL; starts
 // the receiving ones.
 import { CONTESTANTS } from "./contestants.mjs";
+import { holdLive } from "./live-heap.mjs";
 import { Receivers } from "./receivers.mjs";
 import { fail, ready, serve } from "./serve.mjs";
 import { usage } from "./usage.mjs";
@@ -10,6 +11,7 @@ const [name, ...engineUrl] = process.argv.slice(2);
 const { load, receivers: count = 1, shared = false } = CONTESTANTS[name];
 let receivers;
 
+holdLive();
 try {
   const { openSender, receive } = await load();
   if (receive !== undefined) receivers = new Receivers(count, shared, "receiver.mjs", name, ...engineUrl);

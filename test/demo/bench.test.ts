@@ -60,7 +60,7 @@ test("the bench compares the HTTP broker with each reference, on every size and 
   const report = await measured(["undici-post", "raw-tcp"]);
   expect(report).toMatchObject({
     environment: { node: process.version },
-    options: { rounds: 1, ms: 20, rate: 1_000, latencyMessages: 20 },
+    options: { rounds: 1, ms: 20, rate: 1_000, latencyMessages: 20, heapMiB: 32 },
     skipped: {},
     groups: [{ name: "http" }],
   });

@@ -67,7 +67,7 @@ export function report(rows: readonly Row[], more: Partial<Report> = {}): Report
   return {
     date: "2026-11-22",
     environment,
-    options: { rounds: 3, ms: 500, rate: 1_000, latencyMessages: 200 },
+    options: { rounds: 3, ms: 500, rate: 1_000, latencyMessages: 200, heapMiB: 32 },
     groups: [{ name: "http", title: "HTTP broker", about: "Two processes.", rows }],
     skipped: {},
     ...more,
