@@ -254,7 +254,7 @@ export class Outbox {
 
   /** When the oldest message that it keeps was published, in milliseconds since the epoch; `Infinity` without any. */
   get oldestAt(): number {
-    return Math.min(this.#unwanted.oldestAt, ...this.lanes.all().map((lane) => lane.oldestAt));
+    return this.lanes.all().reduce((oldestAt, lane) => Math.min(oldestAt, lane.oldestAt), this.#unwanted.oldestAt);
   }
 
   /** How many messages wait for a first subscriber, by topic. */

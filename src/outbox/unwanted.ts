@@ -18,29 +18,32 @@ export class Unwanted {
 
   /** When the oldest of them was published, in milliseconds since the epoch; `Infinity` without any. */
   get oldestAt(): number {
-    return Math.min(...[...this.#byTopic.values()].map(([first]) => first?.publishedAt ?? Number.POSITIVE_INFINITY));
+    let oldestAt = Number.POSITIVE_INFINITY;
+    for (const [first] of this.#byTopic.values()) oldestAt = Math.min(oldestAt, first?.publishedAt ?? oldestAt);
+    return oldestAt;
   }
 
   /** Removes and returns what matches the pattern, in the order of publishing. */
   take(pattern: string): OutboxMessage[] {
-    const taken: OutboxMessage[] = [];
+    const taken: OutboxMessage[][] = [];
     for (const [topic, waiting] of this.#byTopic) {
       if (!matchesTopic(pattern, topic)) continue;
-      taken.push(...waiting);
+      taken.push(waiting);
       this.#byTopic.delete(topic);
     }
-    return taken.sort((left, right) => left.sequence - right.sequence);
+    return taken.flat().sort((left, right) => left.sequence - right.sequence);
   }
 
+  /** Removes and returns what was published before a time, in milliseconds since the epoch. */
   takeOlderThan(publishedAt: number): OutboxMessage[] {
-    const taken: OutboxMessage[] = [];
+    const taken: OutboxMessage[][] = [];
     for (const [topic, waiting] of this.#byTopic) {
       const young = waiting.filter((message) => message.publishedAt >= publishedAt);
       if (young.length === waiting.length) continue;
-      taken.push(...waiting.filter((message) => message.publishedAt < publishedAt));
+      taken.push(waiting.filter((message) => message.publishedAt < publishedAt));
       if (young.length === 0) this.#byTopic.delete(topic);
       else this.#byTopic.set(topic, young);
     }
-    return taken;
+    return taken.flat();
   }
 }

@@ -25,6 +25,32 @@ describe("messages that nobody wants", () => {
   });
 });
 
+describe("a backlog of very many messages", () => {
+  // More than fit into one call as arguments.
+  const MANY = 200_000;
+
+  test("goes to the first who wants it, of one topic or of as many topics as messages", () => {
+    for (const topicOf of [() => "t", (n: number) => `t.${n}`]) {
+      const { clock, outbox, publication, subscribe } = harness({ maxMessages: MANY });
+      const since = clock.now();
+      const all = Array.from({ length: MANY }, (_, n) => publication(topicOf(n)).made);
+      outbox.publish(all, 5_000);
+      expect(outbox.oldestAt).toBe(since);
+      expect(subscribe(">", { window: 1 }).lane.size).toBe(MANY);
+    }
+  });
+
+  test("grows too old", () => {
+    const { clock, outbox, givenUp, publication } = harness({ maxMessages: MANY, maxAgeMs: 10_000 });
+    outbox.publish(
+      Array.from({ length: MANY }, () => publication("t").made),
+      5_000,
+    );
+    clock.advance(20_000);
+    expect([outbox.messages, givenUp.length]).toEqual([0, MANY]);
+  });
+});
+
 describe("lanes", () => {
   test("that went while a message for one of them alone waited for room do not get it, and its sender hears so", () => {
     const { outbox, publish, publication, subscribe } = harness({ maxMessages: 1, whenFull: "wait" });
