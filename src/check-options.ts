@@ -124,7 +124,8 @@ export function checkBrokerOptions(options: BrokerOptions | undefined): void {
 }
 
 /** Fills in the defaults of the options that every driver sees. */
-export function withDefaults(options: BrokerOptions): BrokerOptions & Required<CommonOptions> {
+export function withDefaults(options: BrokerOptions): BrokerOptions & CommonOptions {
+  const { minDelayMs = 100, maxDelayMs = 2_000, maxAttempts = Number.POSITIVE_INFINITY } = options.reconnect ?? {};
   return {
     ...options,
     maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
@@ -134,7 +135,7 @@ export function withDefaults(options: BrokerOptions): BrokerOptions & Required<C
     acceptTimeoutMs: options.acceptTimeoutMs ?? 5_000,
     drainTimeoutMs: options.drainTimeoutMs ?? 10_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    reconnect: { minDelayMs: 100, maxDelayMs: 2_000, maxAttempts: Number.POSITIVE_INFINITY, ...options.reconnect },
+    reconnect: { minDelayMs, maxDelayMs, maxAttempts },
   };
 }
 

@@ -21,7 +21,7 @@ export interface DriverSource {
 export class Connection {
   readonly #source: DriverSource;
   readonly #clock: Clock;
-  readonly #options: () => BrokerOptions & Required<CommonOptions>;
+  readonly #options: () => BrokerOptions & CommonOptions;
   readonly #onLost: () => void;
   #status: Status = "idle";
   #lastError: BrokerError | undefined;
@@ -32,12 +32,7 @@ export class Connection {
   #maxMessageBytes = 0;
 
   /** @param onLost called when the driver has given the connection up: what was on it is to end. */
-  constructor(
-    source: DriverSource,
-    clock: Clock,
-    options: () => BrokerOptions & Required<CommonOptions>,
-    onLost: () => void,
-  ) {
+  constructor(source: DriverSource, clock: Clock, options: () => BrokerOptions & CommonOptions, onLost: () => void) {
     this.#source = source;
     this.#clock = clock;
     this.#options = options;
@@ -176,13 +171,8 @@ export class Connection {
     }
   }
 
-  async #connect(driver: Driver, options: BrokerOptions & Required<CommonOptions>, signal: AbortSignal): Promise<void> {
-    const { minDelayMs, maxDelayMs, maxAttempts } = {
-      minDelayMs: 100,
-      maxDelayMs: 2_000,
-      maxAttempts: Number.POSITIVE_INFINITY,
-      ...options.reconnect,
-    };
+  async #connect(driver: Driver, options: BrokerOptions & CommonOptions, signal: AbortSignal): Promise<void> {
+    const { minDelayMs, maxDelayMs, maxAttempts } = options.reconnect;
     const outbound = new Outbound(driver, options);
     this.#outbound = outbound;
     for (let attempt = 1; ; attempt += 1) {

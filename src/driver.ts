@@ -4,7 +4,7 @@
  * draining, timeouts, error wrapping and diagnostics, once for all drivers. These comments are the specification;
  * the conformance kit of `tidings/testing` checks them.
  */
-import type { BrokerOptions } from "./broker-options.ts";
+import type { BrokerOptions, ReconnectOptions } from "./broker-options.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { BrokerError } from "./errors.ts";
 import type { Clock } from "./internal/clock.ts";
@@ -97,7 +97,7 @@ export interface ServerInfo {
 /** What the portable layer hands to a driver at `connect`. */
 export interface DriverContext {
   /** Every option given to the broker, the driver's own among them, with the defaults of the common ones filled in. */
-  readonly options: Readonly<BrokerOptions> & Readonly<Required<CommonOptions>>;
+  readonly options: Readonly<BrokerOptions & CommonOptions>;
   readonly logger: Logger;
   /** The time, for everything the driver schedules. */
   readonly clock: Clock;
@@ -114,17 +114,18 @@ export interface DriverContext {
 }
 
 /** The options whose defaults the portable layer fills in before a driver sees them. */
-export type CommonOptions = Pick<
-  BrokerOptions,
-  | "maxMessageBytes"
-  | "bufferMessages"
-  | "bufferBytes"
-  | "whenFull"
-  | "acceptTimeoutMs"
-  | "drainTimeoutMs"
-  | "connectTimeoutMs"
-  | "reconnect"
->;
+export type CommonOptions = Required<
+  Pick<
+    BrokerOptions,
+    | "maxMessageBytes"
+    | "bufferMessages"
+    | "bufferBytes"
+    | "whenFull"
+    | "acceptTimeoutMs"
+    | "drainTimeoutMs"
+    | "connectTimeoutMs"
+  >
+> & { readonly reconnect: Readonly<ReconnectOptions> };
 
 /** Why and what a driver gave up. */
 export interface GivenUp {

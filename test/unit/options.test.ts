@@ -47,6 +47,14 @@ describe("createBroker", () => {
     expect(createBroker().name).toBe("http");
   });
 
+  test("an option that is undefined, or lacks some of its members, has its defaults", () => {
+    const { reconnect, drainTimeoutMs } = createBroker("memory:", {
+      drainTimeoutMs: undefined,
+      reconnect: { minDelayMs: undefined, maxAttempts: 3 },
+    } as never).options;
+    expect([reconnect, drainTimeoutMs]).toEqual([{ minDelayMs: 100, maxDelayMs: 2_000, maxAttempts: 3 }, 10_000]);
+  });
+
   test.each([
     [{ colour: "red" }, 'no option "colour"'],
     [{ maxMessageBytes: 0 }, "maxMessageBytes.*whole number, 1 or more, not 0"],

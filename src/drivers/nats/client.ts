@@ -41,7 +41,7 @@ export async function openConnection(
   context: DriverContext,
 ): Promise<NatsConnection> {
   const { reconnect, connectTimeoutMs } = context.options;
-  const { minDelayMs = 100, maxDelayMs = 2_000, maxAttempts = Number.POSITIVE_INFINITY } = reconnect;
+  const { minDelayMs, maxDelayMs, maxAttempts } = reconnect;
   let tries = 0;
   const native: NodeConnectionOptions = {
     servers: [...options.servers],

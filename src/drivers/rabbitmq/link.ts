@@ -99,11 +99,7 @@ export class Link {
   }
 
   async #restore(): Promise<void> {
-    const {
-      minDelayMs = 100,
-      maxDelayMs = 2_000,
-      maxAttempts = Number.POSITIVE_INFINITY,
-    } = this.#context.options.reconnect;
+    const { minDelayMs, maxDelayMs, maxAttempts } = this.#context.options.reconnect;
     const { signal } = this.#stopping;
     try {
       for (let attempt = 1; ; attempt += 1) {
