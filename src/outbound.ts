@@ -38,6 +38,7 @@ export class Outbound {
   #unanswered = 0;
   #scheduled = false;
   #down = false;
+  #closed = false;
   #idle: Deferred<void> | undefined;
 
   constructor(driver: Driver, limits: OutboundLimits) {
@@ -64,23 +65,17 @@ export class Outbound {
     for (const outgoing of this.#takeBatch()) this.#hold(outgoing);
   }
 
-  /** The connection is back. */
+  /** The connection is back. Not called after `close`. */
   resume(): void {
     this.#down = false;
     this.#publish(this.#takeHeld());
   }
 
-  /** Fails what is still held back. */
+  /** Fails what is still held back, and what comes from now on: a handler that outlives the connection may still write a dead letter. */
   close(): void {
-    for (const outgoing of [...this.#takeBatch(), ...this.#takeHeld()]) {
-      outgoing.fail(
-        new BrokerError(
-          "ERR_NOT_CONNECTED",
-          `The broker was closed before the message to ${outgoing.topic} could be sent.`,
-          { topic: outgoing.topic },
-        ),
-      );
-    }
+    this.#down = true;
+    this.#closed = true;
+    for (const outgoing of [...this.#takeBatch(), ...this.#takeHeld()]) outgoing.fail(closed(outgoing));
   }
 
   /** Resolves when every publish is answered. */
@@ -101,6 +96,7 @@ export class Outbound {
   }
 
   #hold(outgoing: Outgoing): void {
+    if (this.#closed) return outgoing.fail(closed(outgoing));
     const { bufferMessages, bufferBytes, whenFull } = this.#limits;
     const fits = this.#held.size < bufferMessages && this.#heldBytes + outgoing.bytes <= bufferBytes;
     if (!fits && whenFull === "reject") {
@@ -158,6 +154,11 @@ export class Outbound {
     this.#idle?.resolve();
     this.#idle = undefined;
   };
+}
+
+function closed({ topic }: Outgoing): BrokerError {
+  const message = `The broker was closed before the message to ${topic} could be sent.`;
+  return new BrokerError("ERR_NOT_CONNECTED", message, { topic });
 }
 
 function largeBytes({ bytes }: Outgoing): number {

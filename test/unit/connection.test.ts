@@ -1,8 +1,10 @@
 import { describe, expect, test, vi } from "vitest";
 import { createBroker } from "../../src/create-broker.ts";
+import type { Delivery } from "../../src/delivery.ts";
 import { BrokerError } from "../../src/errors.ts";
+import { deferred } from "../../src/internal/deferred.ts";
 import { silentLogger } from "../../src/logger.ts";
-import { ScriptedDriver } from "./support/scripted-driver.ts";
+import { ScriptedDelivery, ScriptedDriver } from "./support/scripted-driver.ts";
 
 const quiet = { logger: silentLogger, reconnect: { minDelayMs: 1, maxDelayMs: 2 } };
 const unreachable = () => new BrokerError("ERR_CONNECT_FAILED", "refused", { driver: "scripted" });
@@ -163,6 +165,31 @@ describe("while the connection is down", () => {
     await held;
     expect([broker.status, broker.lastError?.message]).toEqual(["closed", "gave up"]);
     await expect(broker.publish("t")).rejects.toThrow(code("ERR_NOT_CONNECTED"));
+  });
+
+  test("a dead letter of a handler that outlives the connection fails, and reaches no driver that is closed", async () => {
+    const errors: BrokerError[] = [];
+    const driver = new ScriptedDriver({ deadLetterMove: "publish" });
+    const broker = createBroker(driver, { ...quiet, onError: (error) => errors.push(error) });
+    await broker.connect();
+    const gate = deferred<void>();
+    let rejected: Promise<void> | undefined;
+    const handler = async (delivery: Delivery) => {
+      await gate.promise;
+      rejected = delivery.reject("late");
+    };
+    await broker.subscribe("t", handler, { autoAck: false });
+    const delivery = new ScriptedDelivery({ id: "1" });
+    driver.requests[0]?.deliver(delivery);
+    driver.context?.onDown(lost());
+    driver.context?.onClosed(new BrokerError("ERR_CONNECTION_LOST", "gave up"));
+    gate.resolve();
+    await vi.waitFor(() => expect(rejected).toBeDefined());
+    // It was not written, and so its message stays.
+    await rejected;
+    expect(delivery.outcomes).toMatchObject([{ kind: "retry" }]);
+    expect(errors.map((error) => error.code)).toContain("ERR_DEAD_LETTER");
+    expect(driver.published).toHaveLength(0);
   });
 });
 
