@@ -1,10 +1,10 @@
-import { backoffMs } from "./backoff.ts";
 import type { ResolvedSubscribeOptions } from "./check-options.ts";
 import { type DeadLetterHost, DeadLetterWriter } from "./dead-letter-writer.ts";
 import type { Handler } from "./delivery.ts";
 import { channels } from "./diagnostics.ts";
 import { ACK, type Dead, type DriverDelivery, type DriverSubscription, type Outcome, RELEASE } from "./driver.ts";
 import { BrokerError, describeError, isFinal, wrapError } from "./errors.ts";
+import { FailurePolicy } from "./failure-policy.ts";
 import { Agenda, type Appointment } from "./internal/agenda.ts";
 import type { Clock } from "./internal/clock.ts";
 import type { MovableDeadline } from "./internal/deadline.ts";
@@ -14,7 +14,6 @@ import { before } from "./internal/wait.ts";
 import { KeyOrder } from "./key-order.ts";
 import { RunningDeliveries, type RunningOwner } from "./running-deliveries.ts";
 import { type Decision, type DeliveryOwner, RunningDelivery } from "./running-delivery.ts";
-import { deadLetterTopic, isDeadLetterTopic } from "./topics.ts";
 
 /** What a subscription needs from its broker. */
 export interface SubscriptionHost extends DeadLetterHost {
@@ -49,6 +48,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   /** Messages that wait here for their next attempt; only with `orderBy`. */
   readonly #waiting = new Map<RunningDelivery, Appointment>();
   readonly #agenda: Agenda;
+  readonly #failures: FailurePolicy;
   readonly #deadLetters: DeadLetterWriter;
   #settling = 0;
   #starting = false;
@@ -71,6 +71,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     this.#handler = handler;
     this.#host = host;
     this.#agenda = new Agenda(host.clock);
+    this.#failures = new FailurePolicy(options, host.clock, host.deliversAgain);
     const origin = { pattern, queue: options.queue, subscriptionId: options.queue === undefined ? id : undefined };
     this.#deadLetters = new DeadLetterWriter(host, origin, options.maxAttempts, options.maxBackoffMs);
     this.#running = new RunningDeliveries(host.clock, options.ackTimeoutMs, this);
@@ -81,7 +82,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     if (this.#stopped) return this.#tell(source, RELEASE);
     const delivery = new RunningDelivery(source, this, source.attempt, source.firstFailureAt);
     if (source.broken !== undefined) return this.#bury(delivery, source.broken, source.attempt - 1);
-    if (source.attempt > this.options.maxAttempts && !this.#stays(source.topic)) {
+    if (source.attempt > this.options.maxAttempts && !this.#failures.stays(source.topic)) {
       const reason =
         this.#deadLetters.reason(source.id) ??
         "no attempts are left: the process that held the message died, or lost it";
@@ -206,7 +207,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     this.#host.onError(
       new BrokerError(
         "ERR_HANDLER_FAILED",
-        `The handler of ${delivery.topic} failed on message ${delivery.id}, ${this.#attempt(delivery, isFinal(error))}: ${reason}`,
+        `The handler of ${delivery.topic} failed on message ${delivery.id}, ${this.#failures.describe(delivery, isFinal(error))}: ${reason}`,
         {
           topic: delivery.topic,
           cause: error,
@@ -219,31 +220,12 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     void this.decide(delivery, isFinal(error) ? { kind: "reject", reason } : { kind: "nack", delayMs, reason });
   }
 
-  /** Which attempt failed, and what becomes of the message where there is no other. */
-  #attempt({ attempt, topic, state }: RunningDelivery, final: boolean): string {
-    const { maxAttempts } = this.options;
-    const counted = `attempt ${attempt} of ${maxAttempts}`;
-    const isLast = final || attempt >= maxAttempts;
-    if (!isLast || state !== "open" || this.#stays(topic)) return counted;
-    const to = this.#deadLetterTopic(topic);
-    return `${counted} and the last: the message ${to === false ? "is given up" : `becomes a dead letter in ${to}`}`;
-  }
-
-  /** Whether a message that failed stays on its topic, to come again without end. */
-  #stays(topic: string): boolean {
-    return this.#host.deliversAgain && isDeadLetterTopic(topic);
-  }
-
-  #deadLetterTopic(topic: string): string | false {
-    return this.options.deadLetter ?? deadLetterTopic(topic);
-  }
-
   /** A handler's time is up. */
   timedOut(delivery: RunningDelivery): void {
     const reason = `the handler did not settle within ${this.options.ackTimeoutMs} ms`;
     const error = new BrokerError(
       "ERR_HANDLER_FAILED",
-      `The handler of ${delivery.topic} timed out on message ${delivery.id}, ${this.#attempt(delivery, false)}: ${reason}.`,
+      `The handler of ${delivery.topic} timed out on message ${delivery.id}, ${this.#failures.describe(delivery, false)}: ${reason}.`,
       {
         topic: delivery.topic,
       },
@@ -274,29 +256,25 @@ export class Subscription implements DeliveryOwner, RunningOwner {
 
   /** Another attempt after the backoff, or a dead letter if there is none left. */
   #again(delivery: RunningDelivery, reason: string, askedMs: number | undefined): Promise<void> | undefined {
-    const { maxAttempts, backoffMs: firstMs, maxBackoffMs, orderBy } = this.options;
-    if (delivery.attempt >= maxAttempts && !this.#stays(delivery.topic))
-      return this.#dead(delivery, reason, delivery.attempt);
-    const now = this.#host.clock.now();
-    const delayMs = askedMs ?? backoffMs(delivery.attempt, firstMs, maxBackoffMs, this.#host.clock.random);
-    if (orderBy !== undefined && delivery.key !== undefined && !this.#stopping) {
-      delivery.retriesHere = true;
-      delivery.source.extend?.(delayMs + this.options.ackTimeoutMs, delivery.attempt + 1);
-      this.#waiting.set(
-        delivery,
-        this.#agenda.at(now + delayMs, () => {
-          this.#waiting.delete(delivery);
-          if (delivery.slot === undefined) this.#runAgain(delivery);
-        }),
-      );
-      return undefined;
-    }
-    return this.#settle(delivery, {
-      kind: "retry",
-      delayMs,
-      attempt: delivery.attempt + 1,
-      firstFailureAt: delivery.firstFailureAt ?? now,
-    });
+    if (this.#failures.wasLast(delivery)) return this.#dead(delivery, reason, delivery.attempt);
+    const delayMs = this.#failures.delayMs(delivery, askedMs);
+    if (this.options.orderBy === undefined || delivery.key === undefined || this.#stopping)
+      return this.#settle(delivery, this.#failures.retry(delivery, delayMs, delivery.attempt + 1));
+    this.#waitHere(delivery, delayMs);
+    return undefined;
+  }
+
+  /** Its key stays busy until then, so that no other message of the key passes it. */
+  #waitHere(delivery: RunningDelivery, delayMs: number): void {
+    delivery.retriesHere = true;
+    delivery.source.extend?.(delayMs + this.options.ackTimeoutMs, delivery.attempt + 1);
+    this.#waiting.set(
+      delivery,
+      this.#agenda.at(this.#host.clock.now() + delayMs, () => {
+        this.#waiting.delete(delivery);
+        if (delivery.slot === undefined) this.#runAgain(delivery);
+      }),
+    );
   }
 
   #runAgain(earlier: RunningDelivery): void {
@@ -319,10 +297,9 @@ export class Subscription implements DeliveryOwner, RunningOwner {
 
   #dead(delivery: RunningDelivery, reason: string, attempts: number): Promise<void> | undefined {
     // A dead letter that fails stays where it is: nothing dead-letters twice.
-    if (this.#stays(delivery.topic)) return this.#again(delivery, reason, undefined);
-    const now = this.#host.clock.now();
-    const to = this.#deadLetterTopic(delivery.topic);
-    const dead: Dead = { kind: "dead", to, reason, attempts, firstAt: delivery.firstFailureAt ?? now, lastAt: now };
+    if (this.#failures.stays(delivery.topic)) return this.#again(delivery, reason, undefined);
+    const dead = this.#failures.dead(delivery, reason, attempts);
+    const { to } = dead;
     if (to === false) return this.#giveUp(delivery, dead);
     if (this.#host.movesDeadLetters) return this.#settle(delivery, dead);
     const written = this.#deadLetters
@@ -389,7 +366,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   // A message that was tried here before keeps the attempts it has used.
   #unstarted(delivery: RunningDelivery, delayMs: number, attempt: number = delivery.attempt): Outcome {
     if (attempt === delivery.source.attempt) return RELEASE;
-    return { kind: "retry", delayMs, attempt, firstFailureAt: delivery.firstFailureAt ?? this.#host.clock.now() };
+    return this.#failures.retry(delivery, delayMs, attempt);
   }
 
   /** The drain deadline has passed: what still runs is aborted and given back, with no attempt counted. */
