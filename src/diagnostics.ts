@@ -8,7 +8,8 @@ type Channel = ReturnType<typeof channel>;
  *
  * - `tidings:publish` `{ topic, id, state }` or `{ topic, id, error }`: a publish was answered.
  * - `tidings:deliver` `{ topic, id, queue, attempt }`: a handler starts.
- * - `tidings:settle` `{ topic, id, queue, attempt, outcome }`: `ack`, `retry`, `release` or `dead`.
+ * - `tidings:settle` `{ topic, id, queue, attempt, outcome }`: what becomes of a delivery. `ack`; `retry`; `release`: given back
+ *   without an attempt counted; `dead`: it became a dead letter, or is given up.
  * - `tidings:give-up` `{ topic, id, queue, reason }`: a message was given up.
  * - `tidings:status` `{ status, error }`: the broker's status changed.
  * - `tidings:error` `{ error }`: an error that no call returned.

@@ -79,8 +79,8 @@ export class Subscription implements DeliveryOwner, RunningOwner {
 
   /** Takes a message from the driver. */
   deliver(source: DriverDelivery): void {
-    if (this.#stopped) return this.#tell(source, RELEASE);
     const delivery = new RunningDelivery(source, this, source.attempt, source.firstFailureAt);
+    if (this.#stopped) return this.#giveBack(delivery, RELEASE);
     if (source.broken !== undefined) return this.#bury(delivery, source.broken, source.attempt - 1);
     if (source.attempt > this.options.maxAttempts && !this.#failures.stays(source.topic)) {
       const reason =
@@ -250,7 +250,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     if (this.options.orderBy === undefined || key === undefined) return;
     const next = this.#keys.next(key);
     if (next === undefined) return;
-    if (this.#stopped) this.#tell(next.source, RELEASE);
+    if (this.#stopped) this.#giveBack(next, RELEASE);
     else this.#ready.push(next);
   }
 
@@ -284,7 +284,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
       earlier.attempt + 1,
       earlier.firstFailureAt ?? this.#host.clock.now(),
     );
-    if (this.#stopped) return this.#tell(next.source, this.#unstarted(next, 0));
+    if (this.#stopped) return this.#giveBack(next, this.#unstarted(next, 0));
     this.#ready.unshift(next);
     this.#pump();
   }
@@ -304,7 +304,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     if (this.#host.movesDeadLetters) return this.#settle(delivery, dead);
     const written = this.#deadLetters
       .write(delivery.source, dead, to)
-      .then((outcome) => this.#answer(delivery, outcome));
+      .then((outcome) => this.#answer(delivery, outcome, outcome === ACK ? "dead" : outcome.kind));
     return this.#track(written, `Writing the dead letter of message ${delivery.id} failed`);
   }
 
@@ -320,8 +320,9 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     return settled;
   }
 
-  #answer(delivery: RunningDelivery, outcome: Outcome): void | Promise<void> {
-    if (channels.settle.hasSubscribers) channels.settle.publish({ ...this.#event(delivery), outcome: outcome.kind });
+  /** @param told what it means for the message, where the driver hears of only one of two steps */
+  #answer(delivery: RunningDelivery, outcome: Outcome, told: Outcome["kind"] = outcome.kind): void | Promise<void> {
+    if (channels.settle.hasSubscribers) channels.settle.publish({ ...this.#event(delivery), outcome: told });
     return delivery.source.settle(outcome);
   }
 
@@ -346,18 +347,19 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     return answered;
   }
 
-  #tell(source: DriverDelivery, outcome: Outcome): void {
-    const result = source.settle(outcome);
-    if (result !== undefined) void this.#track(result, `Giving back message ${source.id} on ${source.topic} failed`);
+  #giveBack(delivery: RunningDelivery, outcome: Outcome): void {
+    const result = this.#answer(delivery, outcome);
+    if (result === undefined) return;
+    void this.#track(result, `Giving back message ${delivery.id} on ${delivery.topic} failed`);
   }
 
   #giveBackUnstarted(): void {
-    for (const delivery of this.#ready.drain()) this.#tell(delivery.source, this.#unstarted(delivery, 0));
-    for (const delivery of this.#keys.drain()) this.#tell(delivery.source, RELEASE);
+    for (const delivery of this.#ready.drain()) this.#giveBack(delivery, this.#unstarted(delivery, 0));
+    for (const delivery of this.#keys.drain()) this.#giveBack(delivery, RELEASE);
     for (const [delivery, appointment] of this.#waiting) {
       if (delivery.slot !== undefined) continue;
       const delayMs = Math.max(0, appointment.dueAt - this.#host.clock.now());
-      this.#tell(delivery.source, this.#unstarted(delivery, delayMs, delivery.attempt + 1));
+      this.#giveBack(delivery, this.#unstarted(delivery, delayMs, delivery.attempt + 1));
     }
     this.#waiting.clear();
     this.#agenda.clear();
@@ -381,8 +383,8 @@ export class Subscription implements DeliveryOwner, RunningOwner {
           topic: delivery.topic,
         }),
       );
-      if (open) this.#tell(delivery.source, this.#unstarted(delivery, 0));
-      else if (delivery.retriesHere) this.#tell(delivery.source, this.#unstarted(delivery, 0, delivery.attempt + 1));
+      if (open) this.#giveBack(delivery, this.#unstarted(delivery, 0));
+      else if (delivery.retriesHere) this.#giveBack(delivery, this.#unstarted(delivery, 0, delivery.attempt + 1));
     }
   }
 

@@ -4,6 +4,7 @@ import type { SubscribeOptions } from "../../src/broker-options.ts";
 import type { Capabilities } from "../../src/capabilities.ts";
 import { json } from "../../src/codecs/json.ts";
 import type { Delivery, Handler } from "../../src/delivery.ts";
+import { channels } from "../../src/diagnostics.ts";
 import { BrokerError, NonRetryableError } from "../../src/errors.ts";
 import { deferred } from "../../src/internal/deferred.ts";
 import { FakeClock } from "./internal/fake-clock.ts";
@@ -94,6 +95,41 @@ describe("settling", () => {
       "attempt 1 of 5 and the last: the message is given up: never",
     ]);
   });
+
+  test.each(["move", "publish"] as const)(
+    "the channel tidings:settle tells what became of every delivery, where dead letters are made by %s",
+    async (deadLetterMove) => {
+      const told: string[] = [];
+      const hear = (message: unknown) => {
+        const { id, attempt, outcome } = message as { id: string; attempt: number; outcome: string };
+        told.push(`${id} ${attempt} ${outcome}`);
+      };
+      channels.settle.subscribe(hear);
+      const { clock, deliver, driver, subscriber } = await subscribed(
+        ({ id }) => {
+          if (id === "held") return new Promise(() => {});
+          if (id === "failed") throw new Error("why");
+          if (id !== "good") throw new NonRetryableError("never");
+          return undefined;
+        },
+        { concurrency: 1, drainTimeoutMs: 100 },
+        { deadLetterMove },
+      );
+      for (const id of ["good", "failed", "dead"]) deliver({ id });
+      await turn();
+      driver.onPublish = (publication) => publication.fail(new BrokerError("ERR_BACKLOG_FULL", "full"));
+      if (deadLetterMove === "publish") deliver({ id: "unwritten" });
+      for (const id of ["held", "waiting"]) deliver({ id });
+      const closing = subscriber.unsubscribe();
+      await turn();
+      clock.advance(100);
+      await closing;
+      channels.settle.unsubscribe(hear);
+      const unwritten = deadLetterMove === "publish" ? ["unwritten 1 retry"] : [];
+      const all = ["good 1 ack", "failed 1 retry", "dead 1 dead", ...unwritten, "waiting 1 release", "held 1 release"];
+      expect(told.sort()).toEqual(all.sort());
+    },
+  );
 
   test("the handler may choose the delay, and a wrong one is an error", async () => {
     const { deliver } = await subscribed((delivery) => delivery.nack({ delayMs: 7 }), { autoAck: false });
