@@ -1,8 +1,9 @@
 /**
  * The HTTP driver: peer to peer, with nothing to install.
  *
- * - **Mapping.** A subscription is a node of the registry; a publisher delivers to each node directly with go-micro's POST. A
- *   queue is a standing record of the registry; its messages wait in the outboxes of their publishers.
+ * - **Mapping.** A process is a node of the registry, and has one connection with each other; over it go its subscriptions and its
+ *   messages. With `wire: "go-micro"` a subscription is a node too, and go-micro peers send it messages by POST. A queue is a
+ *   standing record of the registry; its messages wait in the outboxes of their publishers.
  * - **Delivery semantics.** At least once: the publisher's outbox keeps each message until its handler has settled it. In
  *   memory, so that a publisher that is killed takes what is unsettled with it; or, with `storage`, on disk as well.
  * - **Capabilities.** `httpCapabilities` below.

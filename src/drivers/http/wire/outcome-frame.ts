@@ -5,7 +5,7 @@ import type { FrameWriter } from "./frame-writer.ts";
 import { FRAME, WireError } from "./frames.ts";
 
 /** What stands for each outcome. */
-const CODE = { ack: 0, release: 1, retry: 2, dead: 3, given: 4 } as const;
+const CODE = { ack: 0, release: 1, retry: 2, dead: 3, givenUp: 4 } as const;
 
 /** Room for the numbers and times of an outcome, in bytes. */
 const FIXED_BYTES = 80;
@@ -37,7 +37,7 @@ export function writeSettled(writer: FrameWriter, { number, outcome, returned }:
     writer.number(outcome.attempt);
     writer.time(outcome.firstFailureAt ?? Number.NaN);
   } else if (outcome.kind === "dead") {
-    writer.byte(outcome.to === false ? CODE.given : CODE.dead);
+    writer.byte(outcome.to === false ? CODE.givenUp : CODE.dead);
     writer.number(outcome.attempts);
     writer.time(outcome.firstAt);
     writer.time(outcome.lastAt);
@@ -74,11 +74,11 @@ function readOutcome(reader: ByteReader): Outcome {
       firstFailureAt: Number.isNaN(firstFailureAt) ? undefined : firstFailureAt,
     };
   }
-  if (code !== CODE.dead && code !== CODE.given) throw new WireError("an outcome is none");
+  if (code !== CODE.dead && code !== CODE.givenUp) throw new WireError("an outcome is none");
   const [attempts, firstAt, lastAt, to] = [reader.number(), reader.time(), reader.time(), reader.text()];
   if (!isTime(firstAt) || !isTime(lastAt)) throw new WireError("a dead letter has no time");
   if (code === CODE.dead && !isTopic(to)) throw new WireError("a dead letter has no topic");
-  return { kind: "dead", to: code === CODE.given ? false : to, reason: reader.restText(), attempts, firstAt, lastAt };
+  return { kind: "dead", to: code === CODE.givenUp ? false : to, reason: reader.restText(), attempts, firstAt, lastAt };
 }
 
 /** Whether a value is a time or a duration in milliseconds that a `Date` can hold. */
