@@ -37,19 +37,22 @@ export interface BrokerOptions {
   logger?: Logger;
   /** Called with every error that no call returns: a failed handler, a failed ack, a lost connection. */
   onError?: (error: BrokerError) => void;
-  /** Where peers are found (HTTP broker): a registry, or the name of one. Default `local`. */
+  /** Where the HTTP broker finds its peers, and where services register: a registry, or the name of one. Default `local`. */
   registry?: Registry | string;
-  /** Where the registry is, for registries that have an address. */
+  /** Where a registry that is given by name is: the folder of `local`; of `mdns` the addresses of the interfaces to use, with commas between. */
   registryAddress?: string;
-  /** The wire to speak: `"tidings"`, or `"go-micro"` to reach go-micro peers as well. Default by registry. */
+  /**
+   * The wire to speak: `"tidings"`, or `"go-micro"`: over HTTP also with go-micro peers, on core NATS and RabbitMQ only with them.
+   * Default `"tidings"`; over HTTP `"go-micro"` with a registry that go-micro shares.
+   */
   wire?: "tidings" | "go-micro";
   /** A folder that keeps the outbox on disk (HTTP broker). Default none: memory. */
   storage?: string;
-  /** What all peers know and nobody else (HTTP broker): mutual proof and encryption without certificates. */
+  /** What all peers know and nobody else (HTTP broker), not empty: mutual proof and encryption without certificates. */
   secret?: string | Uint8Array;
-  /** Certificates to use (HTTP broker). */
+  /** Certificates to use (HTTP, NATS and RabbitMQ); which members it has is the driver's. */
   tls?: object;
-  /** Encrypted connections; the HTTP broker makes a certificate for itself without `secret` and `tls`. Default false. */
+  /** Encrypts connections (HTTP and NATS); without `secret` and `tls` the HTTP broker makes itself a certificate. Default false. */
   secure?: boolean;
   /** How many messages the outbox keeps (memory and HTTP). Default 100,000; more is `ERR_BACKLOG_FULL`. */
   backlogMessages?: number;
