@@ -13,7 +13,7 @@ import type { Terminal } from "./terminal.ts";
 
 const DESCRIPTION =
   "Publish and subscribe from a terminal. Without --broker or TIDINGS_BROKER it uses the embedded HTTP broker: processes of " +
-  "this host find each other by themselves. User and password belong into TIDINGS_BROKER, never into a flag.";
+  "this host find each other by themselves. User and password belong in TIDINGS_BROKER, never into a flag.";
 
 const AFTER_HELP = `
 Examples, in two terminals:
