@@ -12,16 +12,22 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls `run` once, `delayMs` milliseconds from now. A pending timer keeps the process alive. */
+  /**
+   * Calls `run` once, `delayMs` milliseconds from now; the system's clock earlier where that is more than 2^31 - 1, some 24 days. A
+   * pending timer keeps the process alive.
+   */
   after(delayMs: number, run: () => void): Timer;
   /** What spreads the delays of retries, from 0 to below 1. Default `Math.random`; a virtual clock wants exact delays. */
   readonly random?: () => number;
 }
 
-/** The longest delay that Node's timers keep; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/** The longest delay that Node's timers keep, in milliseconds; a longer one would fire at once. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
-/** Lets a timer that nothing waits for any more run out without holding up the process; returns it, or nothing where that needs it to be cancelled. */
+/**
+ * Lets a timer that nothing waits for any more run out without keeping the process alive. Returns the timer, or `undefined` where
+ * its clock can only cancel it.
+ */
 export function rested(timer: Timer): Timer | undefined {
   if (timer.keepAlive === undefined) {
     timer.cancel();

@@ -1,8 +1,6 @@
 import { type Check, checkOptions } from "../../check-options.ts";
 import { BrokerError } from "../../errors.ts";
-
-/** The longest delay that one timer of Node keeps. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { MAX_TIMER_MS } from "../../internal/clock.ts";
 
 /** A limit that a timer of its own keeps. */
 export const timerMs: Check = (value) =>
