@@ -113,7 +113,7 @@ export const ERROR_CODES = {
   ERR_INVALID_PAYLOAD: {
     retryable: false,
     scope: "message",
-    summary: "The payload is not what the topic's schema allows.",
+    summary: "The payload is not what the topic's schema, or the codec, allows.",
   },
   ERR_STALE_DELIVERY: {
     retryable: false,

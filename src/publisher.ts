@@ -1,6 +1,6 @@
 import type { PublishOptions } from "./broker-options.ts";
 import type { Codec } from "./codec.ts";
-import { BrokerError, describeError } from "./errors.ts";
+import { encodePayload } from "./encode-payload.ts";
 import type { MessageInput } from "./message.ts";
 import type { Receipt } from "./receipt.ts";
 
@@ -28,23 +28,11 @@ export class Publisher {
 
   /**
    * Encodes and publishes a value. Waits as `broker.publish` does.
-   * @throws BrokerError `ERR_INVALID_MESSAGE` when the codec refuses the value; otherwise as `broker.publish`.
+   * @throws BrokerError `ERR_INVALID_PAYLOAD` when the codec refuses the value; otherwise as `broker.publish`.
    */
   async publish(payload: unknown, options: PublisherPublishOptions = {}): Promise<Receipt> {
     const { header, ...rest } = options;
-    let body: string | Uint8Array;
-    try {
-      body = this.#codec.encode(payload);
-    } catch (cause) {
-      throw new BrokerError(
-        "ERR_INVALID_MESSAGE",
-        `The payload for ${this.topic} cannot be encoded as ${this.#codec.contentType}: ${describeError(cause)}.`,
-        {
-          topic: this.topic,
-          cause,
-        },
-      );
-    }
+    const body = encodePayload(this.#codec, payload, this.topic);
     return this.#publish(this.topic, { header: { "Content-Type": this.#codec.contentType, ...header }, body }, rest);
   }
 }

@@ -1,21 +1,15 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { BrokerError } from "../errors.ts";
-
-/** How many issues an error lists. */
-const MAX_ISSUES = 10;
+import { invalidPayload } from "./invalid-payload.ts";
 
 /**
  * Checks a value with a Standard Schema, synchronous or not; resolves with the schema's output.
- * @throws BrokerError `ERR_INVALID_PAYLOAD` with the list of issues
+ * @throws BrokerError `ERR_INVALID_PAYLOAD` whose message lists the issues, the first ten, and whose `cause` holds them all
  */
 export async function checkPayload(schema: StandardSchemaV1, value: unknown, topic: string): Promise<unknown> {
   const checked = schema["~standard"].validate(value);
   const result = checked instanceof Promise ? await checked : checked;
   if (result.issues === undefined) return result.value;
-  const listed = result.issues.slice(0, MAX_ISSUES).map(describeIssue);
-  if (result.issues.length > MAX_ISSUES) listed.push(`and ${result.issues.length - MAX_ISSUES} more`);
-  const message = `The payload for ${topic} is not valid: ${listed.join("; ")}.`;
-  throw new BrokerError("ERR_INVALID_PAYLOAD", message, { topic, cause: result.issues });
+  throw invalidPayload(topic, result.issues.map(describeIssue), result.issues);
 }
 
 function describeIssue({ message, path = [] }: StandardSchemaV1.Issue): string {

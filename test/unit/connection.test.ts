@@ -293,7 +293,7 @@ describe("publishing", () => {
     await broker.publisher("t").publish({ n: 1 }, { header: { a: "b" }, key: "k" });
     expect(driver.published[0]).toMatchObject({ key: "k", header: { "Content-Type": "application/json", a: "b" } });
     expect(Buffer.from(driver.published[0]?.body ?? []).toString()).toBe('{"n":1}');
-    await expect(broker.publisher("t").publish(undefined)).rejects.toThrow(code("ERR_INVALID_MESSAGE"));
+    await expect(broker.publisher("t").publish(undefined)).rejects.toThrow(code("ERR_INVALID_PAYLOAD"));
     expect(() => broker.publisher("a..b")).toThrow(code("ERR_INVALID_TOPIC"));
   });
 });

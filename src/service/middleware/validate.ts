@@ -1,5 +1,6 @@
 import { check } from "../../check-options.ts";
 import { BrokerError, describeError } from "../../errors.ts";
+import { invalidPayload } from "../invalid-payload.ts";
 import type { PublishContext, SubscribeContext } from "../middleware.ts";
 import type { BothSides } from "./both-sides.ts";
 import { checkMiddlewareOptions } from "./options.ts";
@@ -16,14 +17,12 @@ export type Verdict = undefined | void | boolean | readonly string[];
  */
 export type PayloadCheck = (payload: unknown, context: SubscribeContext | PublishContext) => Verdict | Promise<Verdict>;
 
-/** How many issues an error lists. */
-const MAX_ISSUES = 10;
-
 /**
  * Checks payloads with a function, on both sides. A message whose payload is not valid never reaches the handler: it becomes
  * a dead letter at once, with the issues in its reason. A publish of such a payload is rejected, and nothing is sent.
  * @throws BrokerError `ERR_INVALID_OPTION` when made, and for a check that returns anything else; `ERR_INVALID_PAYLOAD` (final)
- * whose message lists the issues (the first ten) and whose `cause` holds them, or what the check threw; `ERR_UNDECODABLE` for a message that cannot be decoded
+ * whose message lists the issues (the first ten) and whose `cause` holds them, or what the check threw; `ERR_UNDECODABLE` for a
+ * message that cannot be decoded
  */
 export function validate(inspect: PayloadCheck): BothSides {
   checkMiddlewareOptions("validate", { check: inspect }, { check: check.call }, ["check"]);
@@ -49,21 +48,18 @@ async function demandValid(
     verdict = await inspect(payload, context);
   } catch (error) {
     if (error instanceof BrokerError) throw error;
-    throw invalid(context.topic, [describeError(error)], error);
+    throw invalidPayload(context.topic, [describeError(error)], error);
   }
   if (verdict === undefined || verdict === true) return;
-  if (verdict === false) throw invalid(context.topic, ["the check says no"]);
+  if (verdict === false) throw refused(context.topic, ["the check says no"]);
   if (!Array.isArray(verdict)) {
     const message =
       "The check of validate returns nothing, true, false or a list of issues; await or throw what it calls says.";
     throw new BrokerError("ERR_INVALID_OPTION", message, { topic: context.topic });
   }
-  if (verdict.length > 0) throw invalid(context.topic, verdict.map(String));
+  if (verdict.length > 0) throw refused(context.topic, verdict.map(String));
 }
 
-function invalid(topic: string, issues: readonly string[], cause: unknown = issues): BrokerError {
-  const listed = issues.slice(0, MAX_ISSUES);
-  if (issues.length > MAX_ISSUES) listed.push(`and ${issues.length - MAX_ISSUES} more`);
-  const message = `The payload for ${topic} is not valid: ${listed.join("; ")}.`;
-  return new BrokerError("ERR_INVALID_PAYLOAD", message, { topic, cause });
+function refused(topic: string, issues: readonly string[]): BrokerError {
+  return invalidPayload(topic, issues, issues);
 }
