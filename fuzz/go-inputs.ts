@@ -1,4 +1,4 @@
-import { writeEnvelope } from "../src/drivers/http/envelope.ts";
+import { writeEnvelope } from "../src/codecs/go-micro-envelope.ts";
 import { mutate } from "./mutate.ts";
 import type { Random } from "./random.ts";
 

@@ -105,14 +105,17 @@ export function messageBytes(header: Header, body: Uint8Array): number {
 /** The longest id or key, in bytes of UTF-8. */
 export const MAX_TAG_BYTES = 256;
 
+/** Whether a value may be an id or key: a well-formed string of 1 to 256 bytes. */
+export function isTag(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.isWellFormed() && Buffer.byteLength(value) <= MAX_TAG_BYTES;
+}
+
 /**
- * Checks an id or key: a non-empty well-formed string of at most 256 bytes.
+ * Checks an id or key, as `isTag` does.
  * @throws BrokerError `ERR_INVALID_MESSAGE`
  */
 export function checkTag(what: "id" | "key", value: unknown, topic?: string): asserts value is string {
-  if (typeof value !== "string" || value === "" || !value.isWellFormed() || Buffer.byteLength(value) > MAX_TAG_BYTES) {
-    throw invalid(`${what} is not a string of 1 to ${MAX_TAG_BYTES} bytes`, topic);
-  }
+  if (!isTag(value)) throw invalid(`${what} is not a string of 1 to ${MAX_TAG_BYTES} bytes`, topic);
 }
 
 function invalid(problem: string, topic: string | undefined): BrokerError {

@@ -34,6 +34,11 @@ export function isPattern(pattern: string): boolean {
   );
 }
 
+/** Whether a value is a concrete topic, as `checkTopic` checks it. */
+export function isTopic(value: unknown): value is string {
+  return typeof value === "string" && wordsProblem(value) === undefined && !isPattern(value);
+}
+
 /**
  * Checks a concrete topic: words of any characters but control characters, joined by dots, without wildcards.
  * @throws BrokerError `ERR_INVALID_TOPIC`
@@ -83,11 +88,17 @@ export function matchesTopic(pattern: string, topic: string): boolean {
 function checkWords(topic: unknown, what: "topic" | "pattern"): asserts topic is string {
   if (typeof topic !== "string")
     throw new BrokerError("ERR_INVALID_TOPIC", `A ${what} is a string, not ${typeof topic}.`);
+  const problem = wordsProblem(topic);
+  if (problem !== undefined) throw invalid(topic, problem);
+}
+
+function wordsProblem(topic: string): string | undefined {
   const counted = isDeadLetterTopic(topic) ? topic.slice(DEAD_LETTER_PREFIX.length) : topic;
   const problem = textProblem(counted, MAX_TOPIC_BYTES);
-  if (problem !== undefined) throw invalid(topic, problem);
-  if (counted.startsWith(".") || counted.endsWith(".") || counted.includes(".."))
-    throw invalid(topic, "it has an empty word");
+  if (problem !== undefined) return problem;
+  return counted.startsWith(".") || counted.endsWith(".") || counted.includes("..")
+    ? "it has an empty word"
+    : undefined;
 }
 
 function textProblem(text: string, maxBytes: number): string | undefined {

@@ -1,8 +1,9 @@
+import { GO_MICRO_HEADERS } from "../codecs/go-micro-headers.ts";
 import type { Delivery } from "../delivery.ts";
 import type { Header } from "../message.ts";
 import type { Receipt } from "../receipt.ts";
 import type { Codecs } from "./codecs.ts";
-import { passedOn, receivedHeader, SERVICE_HEADERS } from "./headers.ts";
+import { passedOn, receivedHeader } from "./headers.ts";
 import type { SubscribeContext } from "./middleware.ts";
 import type { ServicePublisher, ServicePublishOptions } from "./publisher.ts";
 import { checkPayload } from "./schema.ts";
@@ -98,7 +99,7 @@ export class MessageContext implements Context, SubscribeContext {
 
   async #read(): Promise<unknown> {
     const { schema } = this.#topic;
-    const decoded = this.#host.codecs.decode(this.header[SERVICE_HEADERS.contentType], this.body, this.topic);
+    const decoded = this.#host.codecs.decode(this.header[GO_MICRO_HEADERS.contentType], this.body, this.topic);
     return schema === undefined ? decoded : checkPayload(schema, decoded, this.topic);
   }
 }

@@ -3,10 +3,10 @@ import type { Broker } from "../broker.ts";
 import type { PublishOptions } from "../broker-options.ts";
 import { checkPublishOptions } from "../check-options.ts";
 import type { Codec } from "../codec.ts";
+import { GO_MICRO_HEADERS } from "../codecs/go-micro-headers.ts";
 import { encodePayload } from "../encode-payload.ts";
 import type { Receipt } from "../receipt.ts";
 import { checkTopic } from "../topics.ts";
-import { SERVICE_HEADERS } from "./headers.ts";
 import { compose, type PublishContext, type PublishMiddleware } from "./middleware.ts";
 import { checkPayload } from "./schema.ts";
 import type { Topic } from "./topic.ts";
@@ -44,9 +44,9 @@ export class ServicePublisher<Input = unknown> {
     const { name, schema } = this.topic;
     if (schema !== undefined) await checkPayload(schema, payload, name);
     const set = {
-      [SERVICE_HEADERS.contentType]: this.#codec.contentType,
-      [SERVICE_HEADERS.topic]: name,
-      [SERVICE_HEADERS.id]: id,
+      [GO_MICRO_HEADERS.contentType]: this.#codec.contentType,
+      [GO_MICRO_HEADERS.topic]: name,
+      [GO_MICRO_HEADERS.id]: id,
     };
     const context: PublishContext = {
       topic: name,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SubscribeOptions } from "../../src/broker-options.ts";
+import { writeEnvelope } from "../../src/codecs/go-micro-envelope.ts";
 import type { Delivery, Handler } from "../../src/delivery.ts";
-import { writeEnvelope } from "../../src/drivers/http/envelope.ts";
 import { BROADCAST_VERSION, SERVICE_NAMES } from "../../src/drivers/http/service-names.ts";
 import { FRAME } from "../../src/drivers/http/wire/frames.ts";
 import { newChallenge } from "../../src/drivers/http/wire/handshake.ts";

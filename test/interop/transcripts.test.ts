@@ -10,7 +10,7 @@ import type { Delivery } from "../../src/delivery.ts";
 import type { Publication } from "../../src/driver.ts";
 import { BROADCAST_VERSION, SERVICE_NAMES } from "../../src/drivers/http/service-names.ts";
 import { memory } from "../../src/drivers/memory/index.ts";
-import { goMicroCoreWire } from "../../src/drivers/nats/go-micro-envelope.ts";
+import { goMicroCoreWire } from "../../src/drivers/nats/go-micro-core-wire.ts";
 import { GO_MICRO_EXCHANGE, headerOf } from "../../src/drivers/rabbitmq/go-micro-topology.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { copyService } from "../../src/registries/copy-service.ts";

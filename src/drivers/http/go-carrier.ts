@@ -1,10 +1,11 @@
+import { writeEnvelope } from "../../codecs/go-micro-envelope.ts";
+import { GO_MICRO_HEADERS } from "../../codecs/go-micro-headers.ts";
 import { ACK } from "../../driver.ts";
 import type { BrokerError } from "../../errors.ts";
 import { wrapError } from "../../errors.ts";
 import type { Entry } from "../../outbox/entry.ts";
 import type { Carrier } from "../../outbox/member.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
-import { writeEnvelope } from "./envelope.ts";
 import type { GoPeer } from "./go-peers.ts";
 
 /** How long a go-micro peer may run its handlers before the request is given up and made again, in milliseconds. */
@@ -13,11 +14,18 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** Pause after a failed request, doubled each time, in milliseconds. */
 const PAUSE_MS = { first: 50, most: 2_000 };
 
-/** Where requests go, and the header inside the envelope that names the topic: of v2.5 to v6, and of older peers. */
-export const GO_WIRES = {
-  current: { path: "/", topicHeader: "Micro-Topic" },
+interface GoWire {
+  /** Where requests go. */
+  readonly path: string;
+  /** The header inside the envelope that names the topic. */
+  readonly topicHeader: string;
+}
+
+/** How go-micro peers of v2.5 to v6, and older ones, are spoken to. */
+export const GO_WIRES: Readonly<Record<"current" | "old", GoWire>> = {
+  current: { path: "/", topicHeader: GO_MICRO_HEADERS.topic },
   old: { path: "/_sub", topicHeader: ":topic" },
-} as const;
+};
 
 /**
  * Carries messages to one go-micro subscription. Its publishers take any answer for delivery, and so does this: go-micro
@@ -28,7 +36,7 @@ export class GoCarrier implements Carrier {
   readonly #peer: GoPeer;
   readonly #outbox: Outbox;
   readonly #onError: (error: BrokerError) => void;
-  readonly #wire: (typeof GO_WIRES)["old" | "current"];
+  readonly #wire: GoWire;
   #failures = 0;
 
   constructor(nodeId: string, peer: GoPeer, outbox: Outbox, onError: (error: BrokerError) => void, oldWire: boolean) {

@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
-import { checkTag, copyHeader, type Header, messageBytes } from "../../message.ts";
+import { type Envelope, readEnvelope } from "../../codecs/go-micro-envelope.ts";
+import { goMicroId } from "../../codecs/go-micro-headers.ts";
+import { copyHeader, type Header, messageBytes } from "../../message.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
 import { laneOf } from "../../outbox/subscribe-local.ts";
-import { type Envelope, readEnvelope } from "./envelope.ts";
+import { isTopic } from "../../topics.ts";
 import { GO_WIRES } from "./go-carrier.ts";
 import type { ReceivingSubscriptions } from "./receiving-subscriptions.ts";
 import { sendGoError } from "./server-answers.ts";
-import { isTopic } from "./wire/outcome-frame.ts";
 
 /** Takes messages that go-micro peers post. They will not send them again: this process's own outbox keeps them. */
 export class GoReceiver {
@@ -37,7 +38,7 @@ export class GoReceiver {
     if (subscription === undefined || !isTopic(topic) || !subscription.wants(topic))
       return sendGoError(response, 404, "Subscription not found");
     const content = {
-      id: [header["Micro-ID"], header["Micro-Id"]].find(isTag) ?? randomUUID(),
+      id: goMicroId(header) ?? randomUUID(),
       topic,
       key: undefined,
       header,
@@ -59,15 +60,4 @@ export class GoReceiver {
 function withoutOldTopic(header: Header): Header {
   const { [GO_WIRES.old.topicHeader]: topic, ...rest } = header;
   return topic === undefined ? header : copyHeader(rest).header;
-}
-
-/** Whether a value is an id that a message may have. */
-function isTag(value: unknown): value is string {
-  try {
-    checkTag("id", value);
-    return true;
-  } catch {
-    // The check throws for nothing else.
-    return false;
-  }
 }

@@ -2,12 +2,13 @@ import type { Outcome } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
 import { Bag } from "../../internal/bag.ts";
 import { Deque } from "../../internal/deque.ts";
+import { isTopic } from "../../topics.ts";
 import { type Granter, Share } from "./places.ts";
 import type { ReceivingSubscription, ReceivingSubscriptions } from "./receiving-subscriptions.ts";
 import { RemoteDelivery, RemoteMessage, type Settler } from "./remote-delivery.ts";
 import type { ByteReader } from "./wire/byte-reader.ts";
 import { FRAME, MAX_LISTED, MAX_TOPICS, mostBytesOf, WireError } from "./wire/frames.ts";
-import { isTopic, type Settled, writeSettled } from "./wire/outcome-frame.ts";
+import { type Settled, writeSettled } from "./wire/outcome-frame.ts";
 import type { WireConnection } from "./wire/wire-connection.ts";
 
 /**

@@ -14,7 +14,7 @@ import { natsCoreCapabilities } from "./capabilities.ts";
 import { connected } from "./connected.ts";
 import { CoreSubscription } from "./core-subscription.ts";
 import { type CoreWire, tidingsCoreWire } from "./core-wire.ts";
-import { goMicroCoreWire } from "./go-micro-envelope.ts";
+import { goMicroCoreWire } from "./go-micro-core-wire.ts";
 import { Link } from "./link.ts";
 import { type NatsCoreOptions, resolveNatsOptions } from "./options.ts";
 import { Names } from "./subjects.ts";

@@ -1,5 +1,6 @@
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import type { DeadLetterOrigin, Header, Publication } from "../../driver.ts";
+import { EMPTY_HEADER } from "../../message.ts";
 import { headerBlock } from "./header-block.ts";
 
 /** Names of the native headers. NATS trims their values and garbles non-ASCII, so each value is ASCII without edges. */
@@ -28,8 +29,12 @@ export interface NativeMessage {
 
 type Content = Pick<Publication, "id" | "key" | "header" | "origin">;
 
-const EMPTY: Header = Object.freeze(Object.create(null));
-const NOTHING: NativeMessage = Object.freeze({ id: undefined, key: undefined, header: EMPTY, origin: undefined });
+const NOTHING: NativeMessage = Object.freeze({
+  id: undefined,
+  key: undefined,
+  header: EMPTY_HEADER,
+  origin: undefined,
+});
 
 /**
  * The native headers of one message, to be sent: all that the client does with the headers of a publish is to encode them
@@ -169,7 +174,7 @@ function read(
   return {
     id: id ? decodeTag(id) : undefined,
     key: key ? decodeTag(key) : undefined,
-    header: header ? strings(JSON.parse(header)) : EMPTY,
+    header: header ? strings(JSON.parse(header)) : EMPTY_HEADER,
     origin: origin ? (JSON.parse(origin) as DeadLetterOrigin) : undefined,
   };
 }

@@ -1,15 +1,12 @@
 import type { Channel, ConsumeMessage } from "amqplib";
+import { goMicroId } from "../../codecs/go-micro-headers.ts";
 import type { DriverContext, SubscribeRequest } from "../../driver.ts";
 import { wrapError } from "../../errors.ts";
 import { delay } from "../../internal/wait.ts";
-import { checkTag } from "../../message.ts";
-import { checkTopic, matchesTopic } from "../../topics.ts";
+import { isTopic, matchesTopic } from "../../topics.ts";
 import { NOT_FOUND, replyCode } from "./classify.ts";
 import { bindingKey, declareQueue, GO_MICRO_EXCHANGE, headerOf } from "./go-micro-topology.ts";
 import { closeChannel, type Session } from "./session.ts";
-
-/** go-micro's two spellings of the id header, the newer one first. */
-const ID_HEADERS = ["Micro-ID", "Micro-Id"] as const;
 
 /** Pause before a subscription that the server ended is made again, doubled with each failure, in milliseconds. */
 const RESTORE_MS = { first: 50, most: 2_000 };
@@ -133,7 +130,7 @@ export class GoMicroSubscription {
     if (!isTopic(topic) || !matchesTopic(this.#request.pattern, topic)) return channel.nack(message, false, false);
     const header = headerOf(message);
     this.#counter += 1;
-    const id = ID_HEADERS.map((name) => header[name]).find(isTag) ?? `${this.#request.id}-${this.#counter}`;
+    const id = goMicroId(header) ?? `${this.#request.id}-${this.#counter}`;
     this.#request.deliver({
       topic,
       id,
@@ -155,23 +152,5 @@ export class GoMicroSubscription {
         }
       },
     });
-  }
-}
-
-function isTopic(text: string): boolean {
-  return passes(() => checkTopic(text));
-}
-
-function isTag(value: string | undefined): value is string {
-  return value !== undefined && passes(() => checkTag("id", value));
-}
-
-function passes(check: () => void): boolean {
-  try {
-    check();
-    return true;
-  } catch {
-    // The checks throw for nothing else.
-    return false;
   }
 }

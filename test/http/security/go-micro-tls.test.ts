@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type RequestOptions, request } from "node:https";
 import { describe, expect, test } from "vitest";
-import { writeEnvelope } from "../../../src/drivers/http/envelope.ts";
+import { writeEnvelope } from "../../../src/codecs/go-micro-envelope.ts";
 import { parseAddress } from "../../../src/drivers/http/options.ts";
 import { BROADCAST_VERSION, SERVICE_NAMES } from "../../../src/drivers/http/service-names.ts";
 import { memory } from "../../../src/registries/memory.ts";

@@ -1,4 +1,4 @@
-import { writeEnvelope } from "../../../src/drivers/http/envelope.ts";
+import { writeEnvelope } from "../../../src/codecs/go-micro-envelope.ts";
 import type { RawRequest } from "./raw.ts";
 
 /** The request of a go-micro publisher, byte for byte as its version 6 writes it, but for `Host` and `Content-Length`. */

@@ -1,5 +1,5 @@
 import type { Outcome } from "../../../driver.ts";
-import { checkTopic } from "../../../topics.ts";
+import { isTopic } from "../../../topics.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { FRAME, WireError } from "./frames.ts";
@@ -84,15 +84,4 @@ function readOutcome(reader: ByteReader): Outcome {
 /** Whether a value is a time or a duration in milliseconds that a `Date` can hold. */
 function isTime(value: number): boolean {
   return value >= 0 && value <= MAX_TIME_MS;
-}
-
-/** Whether a text is a topic that a message may have. */
-export function isTopic(text: string): boolean {
-  try {
-    checkTopic(text);
-    return true;
-  } catch {
-    // The check throws for nothing else.
-    return false;
-  }
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readEnvelope, writeEnvelope } from "../../../../src/drivers/http/envelope.ts";
-import { copyHeader } from "../../../../src/message.ts";
+import { readEnvelope, writeEnvelope } from "../../../src/codecs/go-micro-envelope.ts";
+import { copyHeader } from "../../../src/message.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 const text = (body: Uint8Array) => Buffer.from(body).toString("utf8");

@@ -3,15 +3,12 @@
  * headers are not used. Source: go-micro's `broker/nats` of v1.18 to v6 and micro/plugins'.
  */
 import { readEnvelope, writeEnvelope } from "../../codecs/go-micro-envelope.ts";
+import { goMicroId } from "../../codecs/go-micro-headers.ts";
 import { BrokerError } from "../../errors.ts";
-import { checkTag, type Header } from "../../message.ts";
-import { checkTopic, matchesTopic } from "../../topics.ts";
+import { EMPTY_HEADER } from "../../message.ts";
+import { isTopic, matchesTopic } from "../../topics.ts";
 import type { CoreWire } from "./core-wire.ts";
 
-/** go-micro's two spellings of the id header, the newer one first. */
-const ID_HEADERS = ["Micro-ID", "Micro-Id"] as const;
-
-const NO_HEADER: Header = Object.freeze(Object.create(null));
 const NO_BODY = new Uint8Array(0);
 
 const utf8 = new TextDecoder("utf-8");
@@ -37,29 +34,10 @@ export const goMicroCoreWire: CoreWire = {
   decode(message) {
     try {
       const { header, body } = readEnvelope(utf8.decode(message.data));
-      const id = ID_HEADERS.map((name) => header[name]).find(isTag);
-      return { id, key: undefined, header, body };
+      return { id: goMicroId(header), key: undefined, header, body };
     } catch (error) {
       const broken = `it is not go-micro's envelope: ${(error as Error).message}`;
-      return { id: undefined, key: undefined, header: NO_HEADER, body: NO_BODY, broken };
+      return { id: undefined, key: undefined, header: EMPTY_HEADER, body: NO_BODY, broken };
     }
   },
 };
-
-function isTopic(subject: string): boolean {
-  return passes(() => checkTopic(subject));
-}
-
-function isTag(value: string | undefined): value is string {
-  return value !== undefined && passes(() => checkTag("id", value));
-}
-
-function passes(check: () => void): boolean {
-  try {
-    check();
-    return true;
-  } catch {
-    // The checks throw for nothing else.
-    return false;
-  }
-}
