@@ -3,7 +3,10 @@ import { BrokerError, wrapError } from "./errors.ts";
 import { abortable } from "./internal/wait.ts";
 import { checkPattern, checkQueue, checkTopic, deadLetterTopic } from "./topics.ts";
 
-/** The queues of a broker. All calls reject with `ERR_NOT_CONNECTED`, or `ERR_UNSUPPORTED` where the broker keeps none. */
+/**
+ * The queues of a broker. Every call rejects with `ERR_NOT_CONNECTED` while the broker is not connected, with `ERR_UNSUPPORTED` where
+ * it keeps no queues, and with `ERR_INVALID_TOPIC` for a topic or queue that is none.
+ */
 export interface Queues {
   /** Every queue that the broker knows. */
   list(): Promise<QueueInfo[]>;
@@ -12,8 +15,9 @@ export interface Queues {
 }
 
 /**
- * The dead letters of a broker. `topic` is the topic on which messages failed, or their `dlq.` topic. All calls reject with
- * `ERR_NOT_CONNECTED`, or `ERR_UNSUPPORTED` where the broker keeps none.
+ * The dead letters of a broker. `topic` is the topic on which messages failed, or their `dlq.` topic. Every call rejects with
+ * `ERR_NOT_CONNECTED` while the broker is not connected, with `ERR_UNSUPPORTED` where it keeps no dead letters, and with
+ * `ERR_INVALID_TOPIC` for a topic that is none.
  */
 export interface DeadLetters {
   /** Every dead-letter topic in which dead letters wait, by name. `ERR_UNSUPPORTED` also where the broker cannot tell. */

@@ -242,7 +242,10 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     await this.#admin.createQueue(topic, queue);
   }
 
-  /** A publisher of values to one topic, encoded by `codec`, or by the broker's, or as JSON. */
+  /**
+   * A publisher of values to one topic, encoded by `codec`, or by the broker's, or as JSON. Works before connecting too.
+   * @throws BrokerError `ERR_INVALID_TOPIC`, also for a pattern
+   */
   publisher(topic: string, options: { codec?: Codec } = {}): Publisher {
     checkTopic(topic);
     const codec = options.codec ?? this.#options.codec ?? this.#parts.codec;
@@ -252,6 +255,7 @@ export class Broker<Native = unknown> implements AsyncDisposable {
   /**
    * Resolves when everything that this process published and still keeps is delivered and settled, dead letters included; of
    * what another process left, what somebody takes. Where an engine keeps messages, when everything is confirmed.
+   * @throws BrokerError `ERR_NOT_CONNECTED`; the signal's reason when aborted.
    */
   async flush(options: { signal?: AbortSignal } = {}): Promise<void> {
     const driver = this.#driver();

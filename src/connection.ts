@@ -8,7 +8,15 @@ import { abortable, before, delay } from "./internal/wait.ts";
 import { defaultLogger, type Logger } from "./logger.ts";
 import { Outbound } from "./outbound.ts";
 
-/** Where a broker is in its life. */
+/**
+ * Where a broker is in its life.
+ * - `idle`: it was never connected.
+ * - `connecting`: `connect` is under way.
+ * - `connected`.
+ * - `reconnecting`: the connection is lost and is being restored; publishes wait.
+ * - `draining`: `disconnect` is under way.
+ * - `closed`: it was disconnected, could not be connected, or gave its lost connection up. It may be connected again.
+ */
 export type Status = "idle" | "connecting" | "connected" | "reconnecting" | "draining" | "closed";
 
 /** Where a driver comes from: known by name at once, loaded when the broker connects. */

@@ -127,11 +127,13 @@ export type CommonOptions = Required<
   >
 > & { readonly reconnect: Readonly<ReconnectOptions> };
 
-/** Why and what a driver gave up. */
+/** A message that was given up, and why. */
 export interface GivenUp {
   readonly topic: string;
   readonly id: string;
+  /** The queue in which it was; `undefined` for a broadcast subscription, or where nobody wanted it. */
   readonly queue?: string | undefined;
+  /** One phrase, for people. */
   readonly reason: string;
 }
 

@@ -60,7 +60,7 @@ function readBody(value: unknown): Uint8Array {
   return Buffer.from(base64, "base64");
 }
 
-/** A JSON string as Go's encoder writes it (since Go 1.22: with `\\b` and `\\f`). */
+/** A JSON string as Go's encoder writes it (since Go 1.22: with `\b` and `\f`). */
 function goString(text: string): string {
   return JSON.stringify(text).replace(
     /[<>&\u2028\u2029]/g,

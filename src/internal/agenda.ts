@@ -2,6 +2,7 @@ import type { Clock, Timer } from "./clock.ts";
 
 /** One thing that the {@link Agenda} will do. */
 export interface Appointment {
+  /** Milliseconds since the epoch. */
   readonly dueAt: number;
   cancelled: boolean;
   readonly run: () => void;

@@ -1,4 +1,4 @@
-/** The id of the lane of a queue. */
+/** The id of the lane of a queue. Neither topics nor queue names have control characters, so that NUL divides them. */
 export function queueLaneId(pattern: string, queue: string): string {
   return `queue\u0000${pattern}\u0000${queue}`;
 }

@@ -95,7 +95,7 @@ export class Outbox {
     });
   }
 
-  /** Removes a lane and what waits in it; resolves with the messages that only it still wanted. */
+  /** Removes a lane with everything in it; returns the messages that only it still wanted. */
   removeLane(lane: Lane, reason: string | undefined): OutboxMessage[] {
     if (!this.lanes.has(lane)) return [];
     this.lanes.delete(lane);
@@ -165,7 +165,7 @@ export class Outbox {
     this.#watchers.notify();
   }
 
-  /** Takes back what members hold, in the order of its handing over: it goes back in line, at the cost of an attempt where `counted` says so. */
+  /** Takes back entries that members hold, given in the order in which they were handed over, at the cost of an attempt where `counted` says so. */
   takeBack(entries: readonly Entry[], counted: (entry: Entry) => boolean): void {
     this.hold();
     for (const entry of entries.toReversed()) {
@@ -262,7 +262,7 @@ export class Outbox {
     return this.#unwanted.counts();
   }
 
-  /** Drops one entry that is in no member's hands; resolves with whether it was there. */
+  /** Drops one entry that is in no member's hands; returns whether it was. */
   drop(entry: Entry): boolean {
     if (!entry.waits) return false;
     entry.lane.remove(entry);

@@ -15,7 +15,7 @@ export interface RestoredQueue {
   readonly queue: string;
 }
 
-/** Puts into an outbox what a storage kept. */
+/** What {@link restoreLegacy} works with. */
 export interface RestoreParts {
   readonly outbox: Outbox;
   readonly journal: Journal;

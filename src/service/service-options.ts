@@ -9,7 +9,7 @@ import type { Registry } from "../registry.ts";
 /** What runs before or after the service starts or stops. Several run one after another, in order. */
 export type Hook = () => unknown;
 
-/** Options of {@link createService}. `init` lets environment and flags override name, broker, registry and intervals. */
+/** Options of {@link createService}. `init` lets environment and flags override most: `docs/configuration.md` lists them. */
 export interface ServiceOptions {
   /** The service's name in the registry, such as `"billing"`. */
   name: string;

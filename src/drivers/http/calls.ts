@@ -26,7 +26,7 @@ export interface DeadLetterText {
   readonly bodyBase64: string;
 }
 
-/** A dead letter as JSON carries it. */
+/** Makes JSON of a dead letter. */
 export function writeDeadLetter({ firstAt, lastAt, header, body, ...letter }: DeadLetter): DeadLetterText {
   return {
     letter,
@@ -37,7 +37,7 @@ export function writeDeadLetter({ firstAt, lastAt, header, body, ...letter }: De
   };
 }
 
-/** A dead letter again. */
+/** Reads what {@link writeDeadLetter} made. */
 export function readDeadLetter({ letter, firstAt, lastAt, header, bodyBase64 }: DeadLetterText): DeadLetter {
   const map: Record<string, string> = Object.create(null);
   for (const [name, value] of header) map[name] = value;

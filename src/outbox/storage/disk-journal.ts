@@ -82,7 +82,7 @@ export class DiskJournal implements Journal {
     for (const [laneId, { lane }] of this.#queues) if (lane?.live) this.#writeQueue(laneId, { at, lane });
   }
 
-  /** Whether there is nothing that another process would need. */
+  /** Whether queues are written down, which another process would need. */
   get hasQueues(): boolean {
     return this.#queues.size > 0;
   }
