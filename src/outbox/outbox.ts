@@ -1,5 +1,6 @@
 import type { Dead, Outcome, Publication } from "../driver.ts";
 import { Answers, noSubscribers } from "./answers.ts";
+import { Arrivals } from "./arrivals.ts";
 import { Backlog } from "./backlog.ts";
 import { Batch } from "./batch.ts";
 import { deadLetterContent } from "./dead-letter-content.ts";
@@ -32,11 +33,11 @@ export class Outbox {
   readonly #unwanted = new Unwanted();
   readonly #watchers = new Watchers();
   #sequence = 0;
-  /** Messages that the journal has not handed back yet. */
-  #arriving = 0;
   #closed = false;
   readonly #sweep: Sweep;
   readonly #journal: Journal | undefined;
+  /** Only with a journal. */
+  readonly #arrivals: Arrivals | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -47,6 +48,15 @@ export class Outbox {
     this.backlog = new Backlog(options);
     this.#answers = new Answers(options.clock);
     this.#handover = new Handover(this.#answers);
+    this.#arrivals =
+      options.journal &&
+      new Arrivals({
+        journal: options.journal,
+        lanes: this.lanes,
+        route: (message, lanes) => this.#route([message], lanes, 0),
+        forget: (message) => this.#forget(message),
+        onArrival: () => this.#watchers.notify(),
+      });
   }
 
   /** How many messages it keeps. */
@@ -239,12 +249,13 @@ export class Outbox {
 
   /** Whether nothing is on its way to a live target. */
   get idle(): boolean {
-    return this.#arriving === 0 && !this.lanes.all().some((lane) => lane.live && lane.size > 0);
+    return (this.#arrivals?.size ?? 0) === 0 && !this.lanes.all().some((lane) => lane.live && lane.size > 0);
   }
 
   /** Answers whoever still waits, and stops all timers. Messages stay to be counted; answers that come later change nothing. */
   close(): void {
     this.#closed = true;
+    this.#arrivals?.close();
     this.#delays.clear();
     this.#answers.close();
     this.#sweep.stop();
@@ -298,31 +309,8 @@ export class Outbox {
 
   /** Where there is a journal, a message is in it before anybody gets it. */
   #take(messages: readonly OutboxMessage[], lanes: readonly Lane[], acceptTimeoutMs: number): void {
-    if (this.#journal === undefined) this.#route(messages, lanes, acceptTimeoutMs);
-    else for (const message of messages) this.#store(this.#journal, message, lanes);
-  }
-
-  #store(journal: Journal, message: OutboxMessage, lanes: readonly Lane[]): void {
-    this.#arriving += 1;
-    journal.store(message, lanes, (error) => {
-      if (error === undefined) message.answer(lanes.some((lane) => lane.live) ? "stored" : "waiting");
-      else message.fail(error);
-      const then = () => this.#stored(message, lanes, error === undefined);
-      // What nobody wants is settled at once: a queue that comes later gets nothing from before.
-      return lanes.length > 0 ? then : void then();
-    });
-  }
-
-  #stored(message: OutboxMessage, lanes: readonly Lane[], isKept: boolean): void {
-    this.#arriving -= 1;
-    if (!isKept) this.#forget(message);
-    if (!isKept || this.#closed) return this.#watchers.notify();
-    const staying = lanes.filter((lane) => this.lanes.has(lane));
-    if (lanes.length > 0 && staying.length === lanes.length) return this.#route([message], lanes, 0);
-    // Meanwhile a destination has gone, or the first subscriber has come.
-    const wanting = staying.length > 0 ? staying : this.lanes.wanting(message.topic);
-    if (wanting.length !== lanes.length) this.#journal?.store(message, wanting);
-    this.#route([message], wanting, 0);
+    if (this.#arrivals === undefined) this.#route(messages, lanes, acceptTimeoutMs);
+    else for (const message of messages) this.#arrivals.take(message, lanes);
   }
 
   /** Takes a message back that a journal kept, with what became of it for each lane that still wants it. */
