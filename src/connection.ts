@@ -2,7 +2,8 @@ import { backoffMs } from "./backoff.ts";
 import type { BrokerOptions } from "./broker-options.ts";
 import { channels } from "./diagnostics.ts";
 import type { CommonOptions, Driver, DriverContext, GivenUp } from "./driver.ts";
-import { BrokerError, describeError, wrapError } from "./errors.ts";
+import { callErrorHook } from "./error-hook.ts";
+import { BrokerError, wrapError } from "./errors.ts";
 import type { Clock } from "./internal/clock.ts";
 import { abortable, before, delay } from "./internal/wait.ts";
 import { defaultLogger, type Logger } from "./logger.ts";
@@ -89,15 +90,8 @@ export class Connection {
   report(error: BrokerError): void {
     if (channels.error.hasSubscribers) channels.error.publish({ broker: this.#source.name, error });
     const { onError } = this.#options();
-    if (onError === undefined) {
-      this.logger.warn({ code: error.code, topic: error.topic, error }, error.message);
-      return;
-    }
-    try {
-      onError(error);
-    } catch (thrown) {
-      this.logger.error({ error: thrown }, `The onError hook failed: ${describeError(thrown)}`);
-    }
+    if (onError === undefined) this.logger.warn({ code: error.code, topic: error.topic, error }, error.message);
+    else callErrorHook(onError, error, this.logger);
   }
 
   /** Reports a message that was given up. */

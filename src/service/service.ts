@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { Broker } from "../broker.ts";
 import type { Codec } from "../codec.ts";
 import type { Delivery } from "../delivery.ts";
-import { BrokerError, describeError, wrapError } from "../errors.ts";
+import { callErrorHook } from "../error-hook.ts";
+import { BrokerError, wrapError } from "../errors.ts";
 import { type Deferred, deferred } from "../internal/deferred.ts";
 import { defaultLogger } from "../logger.ts";
 import { openRegistry } from "../registries/by-name.ts";
@@ -100,7 +101,10 @@ export class Service implements AsyncDisposable {
    */
   async init(argv: readonly string[] = process.argv.slice(2), env: NodeJS.ProcessEnv = process.env): Promise<void> {
     // Whoever takes no settings does not load what reads them.
-    const { resolveSettings } = await import("./settings/resolve-settings.ts");
+    const [{ resolveSettings }, { concernBroker, withSettings }] = await Promise.all([
+      import("./settings/resolve-settings.ts"),
+      import("./settings/with-settings.ts"),
+    ]);
     if (this.#status !== "idle")
       throw new BrokerError("ERR_CONNECTED", "A service takes settings only before it starts.");
     const given = this.#options;
@@ -114,23 +118,12 @@ export class Service implements AsyncDisposable {
       process.stdout.write(`${this.name} ${this.version}\n\n${settingsHelp()}`);
       process.exit(0);
     }
-    const { broker, brokerOptions, ...rest } = settings;
-    const asked = broker !== undefined || Object.keys(brokerOptions).length > 0;
-    this.#options = {
-      ...given,
-      ...rest,
-      ...(rest.metadata === undefined ? {} : { metadata: { ...given.metadata, ...rest.metadata } }),
-    };
+    this.#options = withSettings(given, settings);
     if (given.broker instanceof Broker) {
-      // A broker made by the program may be shared with others: only the program can replace it.
       const unused = "Settings for the broker are not used: the program made its broker itself.";
-      if (asked) (given.broker.options.logger ?? defaultLogger).warn({ service: this.name }, unused);
+      if (concernBroker(settings)) (given.broker.options.logger ?? defaultLogger).warn({ service: this.name }, unused);
       return;
     }
-    // Named in any case: `createBroker` would look into the process's own environment, which may not be the one given here.
-    this.#options.broker = broker ?? given.broker ?? "http";
-    this.#options.brokerOptions = { ...given.brokerOptions, ...brokerOptions };
-    if (brokerOptions.registry !== undefined) this.#options.registry = brokerOptions.registry;
     this.#broker = undefined;
     this.#codecs = this.#makeCodecs();
   }
@@ -437,14 +430,7 @@ export class Service implements AsyncDisposable {
     const wrapped = wrapError(error, "ERR_DRIVER", context);
     const onError = this.#options.onError ?? this.broker.options.onError;
     const logger = this.broker.options.logger ?? defaultLogger;
-    if (onError === undefined) {
-      logger.error({ service: this.name, error: wrapped }, wrapped.message);
-      return;
-    }
-    try {
-      onError(wrapped);
-    } catch (thrown) {
-      logger.error({ service: this.name, error: thrown }, `The onError hook failed: ${describeError(thrown)}`);
-    }
+    if (onError === undefined) logger.error({ service: this.name, error: wrapped }, wrapped.message);
+    else callErrorHook(onError, wrapped, logger);
   }
 }
