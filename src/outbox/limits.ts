@@ -13,7 +13,9 @@ const DEFAULT_BACKLOG: Readonly<Record<"messages" | "bytes" | "ageMs", number>> 
 export type OutboxLimits = Pick<OutboxOptions, "maxMessages" | "maxBytes" | "maxAgeMs" | "whenFull">;
 
 /** An outbox's bounds, from the options of its broker. */
-export function outboxLimits(options: BrokerOptions): OutboxLimits {
+export function outboxLimits(
+  options: Pick<BrokerOptions, "backlogMessages" | "backlogBytes" | "backlogAgeMs" | "whenFull">,
+): OutboxLimits {
   return {
     maxMessages: options.backlogMessages ?? DEFAULT_BACKLOG.messages,
     maxBytes: options.backlogBytes ?? DEFAULT_BACKLOG.bytes,

@@ -135,7 +135,7 @@ class Session implements HttpSession {
     this.#context = context;
     this.#security = security;
     this.#storage = storage;
-    this.#limits = outboxLimits({ ...common, ...backlogOf(options) });
+    this.#limits = outboxLimits({ ...options, whenFull: common.whenFull });
     const isEncrypted = security.kind !== "none";
     // go-micro's peers prove nothing, but for a certificate: besides encryption they have to be asked for by name.
     this.#goMicro =
@@ -377,18 +377,6 @@ class Session implements HttpSession {
       this.#context.onError(wrapError(error, "ERR_REGISTRY", "Deregistering failed; the record ends with its TTL"));
     }
   }
-}
-
-function backlogOf({
-  backlogMessages,
-  backlogBytes,
-  backlogAgeMs,
-}: HttpOptions): Pick<HttpOptions, "backlogMessages" | "backlogBytes" | "backlogAgeMs"> {
-  return {
-    ...(backlogMessages === undefined ? {} : { backlogMessages }),
-    ...(backlogBytes === undefined ? {} : { backlogBytes }),
-    ...(backlogAgeMs === undefined ? {} : { backlogAgeMs }),
-  };
 }
 
 /** The door of go-micro peers where the other one is encrypted: the same host, another port, and no encryption. */
