@@ -16,6 +16,7 @@ import { CoreSubscription } from "./core-subscription.ts";
 import { type CoreWire, tidingsCoreWire } from "./core-wire.ts";
 import { goMicroCoreWire } from "./go-micro-core-wire.ts";
 import { Link } from "./link.ts";
+import { NATIVE_BYTES } from "./native-header.ts";
 import { type NatsCoreOptions, resolveNatsOptions } from "./options.ts";
 import { Names } from "./subjects.ts";
 
@@ -77,7 +78,7 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
     });
     const payload = this.#session.connection.info?.max_payload;
     if (payload !== undefined)
-      this.#capabilities = Object.freeze({ ...natsCoreCapabilities, maxMessageBytes: payload - 2_048 });
+      this.#capabilities = Object.freeze({ ...natsCoreCapabilities, maxMessageBytes: payload - NATIVE_BYTES });
   }
 
   publish(publications: readonly Publication[]): void {

@@ -69,6 +69,9 @@ export function writeHeaders(message: Content, publishId?: string): MsgHdrs {
   return new WrittenHeaders(`${block}\r\n`) as unknown as MsgHdrs;
 }
 
+/** What of the server's `max_payload` is kept for native headers beside the message's own header, in bytes. */
+export const NATIVE_BYTES: number = 2 * 1024;
+
 /** How many bytes the longest id, key, origin and publish id take, and the names of all native headers. */
 const MOST_BESIDE_HEADER = 8 * 1024;
 /** How many bytes a byte of a header can become: a control character is six in JSON, an empty value costs quotes and more. */

@@ -13,12 +13,10 @@ import type {
 import { BrokerError } from "../../errors.ts";
 import { natsCapabilities } from "./capabilities.ts";
 import { connected } from "./connected.ts";
+import { NATIVE_BYTES } from "./native-header.ts";
 import { type NatsOptions, resolveNatsOptions } from "./options.ts";
 import { DEAD_LETTER_BYTES } from "./publisher.ts";
 import { NatsSession } from "./session.ts";
-
-/** What of the server's `max_payload` native headers take beside the message's own header, in bytes. */
-const NATIVE_BYTES = 2 * 1024;
 
 /** The driver of `nats://`. */
 export class NatsDriver implements Driver<NatsConnection> {

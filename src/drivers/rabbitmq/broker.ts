@@ -20,14 +20,8 @@ import { sourceOf } from "./source.ts";
 import { RabbitmqSubscription } from "./subscription.ts";
 import { Topology } from "./topology.ts";
 
-/** How much longer than its deadline a disconnect may take to close in good order, in milliseconds. */
-const CLOSE_GRACE_MS = 1_000;
-
 /** On how many connections a call is tried before its error is told. */
 const MAX_TRIES = 5;
-
-/** One try to connect may take this long, in milliseconds. */
-const OPEN_TIMEOUT_MS = 10_000;
 
 /** A connected driver: everything between one `connect` and its `disconnect`, over any number of connections. */
 export class RabbitmqBroker {
@@ -59,7 +53,7 @@ export class RabbitmqBroker {
     this.#window = new PublishWindow(settings.confirmWindow, context.clock, (error) => context.onError(error));
     this.#link = new Link(
       {
-        open: () => Session.open(client, settings, Math.min(OPEN_TIMEOUT_MS, context.options.connectTimeoutMs)),
+        open: () => Session.open(client, settings, context.options.connectTimeoutMs),
         restore: (session) => this.#restore(session),
         lost: (error) => this.#window.detach(error),
         ended: (error) => this.#window.close(error),
@@ -165,8 +159,7 @@ export class RabbitmqBroker {
     });
     const session = this.#link.stop();
     this.#window.close(error);
-    const { clock } = this.#context;
-    await session?.close(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS));
+    await session?.close(this.#context.clock, deadlineAt);
   }
 
   /** Puts everything on a connection: the first one, or the next. */

@@ -4,7 +4,8 @@ import { BrokerError, describeError } from "../../errors.ts";
 const ACCESS_REFUSED = 403;
 /** A queue that another connection has for itself. */
 export const RESOURCE_LOCKED = 405;
-const PRECONDITION_FAILED = 406;
+/** What exists has other arguments. */
+export const PRECONDITION_FAILED = 406;
 /** No such queue or exchange. */
 export const NOT_FOUND = 404;
 
@@ -81,6 +82,7 @@ function plain(message: string): string {
   return message.replace(/^.*?(?:with message|; ) ?"?/, "").replace(/"$/, "");
 }
 
-function withoutUser(message: string): string {
+/** A server's words without the user's name, which no error shows. */
+export function withoutUser(message: string): string {
   return message.replace(/for user '[^']*'/g, "for this user");
 }

@@ -14,7 +14,6 @@ export class Copies {
   readonly #names: Names;
   readonly #window: PublishWindow;
   readonly #topology: () => Promise<Topology>;
-
   readonly #clock: Clock;
   /** When the copies that this process put off are due, in the order of putting off, by queue. */
   readonly #due = new Map<string, number[]>();

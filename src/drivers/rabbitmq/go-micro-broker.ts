@@ -10,12 +10,6 @@ import { Link } from "./link.ts";
 import type { Settings } from "./options.ts";
 import { Session } from "./session.ts";
 
-/** One try to connect may take this long, in milliseconds. */
-const OPEN_TIMEOUT_MS = 10_000;
-
-/** How much longer than its deadline a disconnect may take to close in good order, in milliseconds. */
-const CLOSE_GRACE_MS = 1_000;
-
 /** What RabbitMQ promises as go-micro uses it: its queues are gone with their last consumer. */
 export const goMicroCapabilities: Capabilities = Object.freeze({
   guarantee: "at-most-once",
@@ -47,10 +41,9 @@ export class GoMicroBroker {
   constructor(client: Client, settings: Settings, context: DriverContext) {
     this.address = settings.address;
     this.#context = context;
-    const timeoutMs = Math.min(OPEN_TIMEOUT_MS, context.options.connectTimeoutMs);
     this.#link = new Link(
       {
-        open: () => Session.open(client, settings, timeoutMs),
+        open: () => Session.open(client, settings, context.options.connectTimeoutMs),
         restore: async (session) => {
           await declareExchange(session);
           await this.#openChannel(session);
@@ -128,7 +121,7 @@ export class GoMicroBroker {
       // Each publisher has been told.
     });
     if (session !== undefined && confirmed !== undefined) await before(clock, deadlineAt, confirmed);
-    await session?.close(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS));
+    await session?.close(clock, deadlineAt);
   }
 
   async #openChannel(session: Session): Promise<void> {

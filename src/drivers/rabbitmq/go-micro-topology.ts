@@ -4,14 +4,11 @@
  */
 import type { Channel, ConsumeMessage } from "amqplib";
 import { copyHeader, type Header } from "../../message.ts";
-import { replyCode } from "./classify.ts";
+import { PRECONDITION_FAILED, replyCode } from "./classify.ts";
 import type { Session } from "./session.ts";
 
 /** go-micro's exchange, unless its option `ExchangeName` says otherwise. */
 export const GO_MICRO_EXCHANGE = "micro";
-
-/** The reply code for something that exists with other flags. */
-const PRECONDITION_FAILED = 406;
 
 /** A pattern as a binding key: AMQP's `*` is one word as well, but its `#` may be none. */
 export function bindingKey(pattern: string): string {

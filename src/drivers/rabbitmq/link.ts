@@ -3,6 +3,7 @@ import type { DriverContext } from "../../driver.ts";
 import { BrokerError, wrapError } from "../../errors.ts";
 import { type Deferred, deferred } from "../../internal/deferred.ts";
 import { abortable, delay } from "../../internal/wait.ts";
+import { withoutUser } from "./classify.ts";
 import type { Session } from "./session.ts";
 
 /** What a {@link Link} needs from its driver. */
@@ -135,7 +136,7 @@ export class Link {
   }
 
   #lostError(cause: Error | undefined): BrokerError {
-    const why = cause === undefined ? "" : `: ${cause.message.replace(/for user '[^']*'/g, "for this user")}`;
+    const why = cause === undefined ? "" : `: ${withoutUser(cause.message)}`;
     return new BrokerError("ERR_CONNECTION_LOST", `The connection to RabbitMQ broke${why}`, { driver: "rabbitmq" });
   }
 

@@ -10,6 +10,12 @@ import type { Settings } from "./options.ts";
 /** The oldest server with what the driver needs: time to live, and dead-lettering with confirms, on quorum queues. */
 const OLDEST = [3, 10] as const;
 
+/** One try to connect may take this long, in milliseconds. */
+const OPEN_TIMEOUT_MS = 10_000;
+
+/** How much longer than its deadline a connection may take to close in good order, in milliseconds. */
+const CLOSE_GRACE_MS = 1_000;
+
 /** How much is handed to the socket before the client waits for it to drain, in bytes: what {@link Session.gather} gathers at most. */
 const WRITE_BYTES = 256 * 1024;
 
@@ -49,9 +55,10 @@ export class Session {
 
   /**
    * Connects once.
+   * @param withinMs how long that may take, in milliseconds; at most 10,000, since another try may be luckier
    * @throws BrokerError `ERR_CONNECT_FAILED`, `ERR_AUTHENTICATION`, `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
    */
-  static async open(client: Client, settings: Settings, timeoutMs: number): Promise<Session> {
+  static async open(client: Client, settings: Settings, withinMs: number): Promise<Session> {
     let model: ChannelModel;
     try {
       model = await client.connect(
@@ -69,7 +76,7 @@ export class Session {
           ...(settings.secure ? settings.tls : {}),
           noDelay: true,
           keepAlive: true,
-          timeout: timeoutMs,
+          timeout: Math.min(OPEN_TIMEOUT_MS, withinMs),
           highWaterMark: WRITE_BYTES,
           clientProperties: { product: "tidings", connection_name: `tidings ${process.pid}` },
         },
@@ -161,12 +168,12 @@ export class Session {
     }
   }
 
-  /** Closes in good order, or by force once the deadline has passed. */
+  /** Closes in good order; by force where that takes until the deadline (milliseconds since the epoch) and a second from now. */
   async close(clock: Clock, deadlineAt: number): Promise<void> {
     if (!this.#alive) return;
     // Its answer does not come where the connection ends by itself meanwhile, which is what was wanted.
     this.model.close().catch(() => {});
-    if (!(await before(clock, deadlineAt, this.ended))) this.destroy();
+    if (!(await before(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS), this.ended))) this.destroy();
   }
 
   /** Ends the connection at once. */

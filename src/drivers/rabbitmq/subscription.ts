@@ -33,7 +33,6 @@ export class RabbitmqSubscription implements DriverSubscription {
   #feed: Feed | undefined;
   #stop: Promise<void> | undefined;
   #close: Promise<void> | undefined;
-  #stopped = false;
   /** The connection on which it is being restored. */
   #restoringOn: Session | undefined;
   #cuts = 0;
@@ -52,11 +51,6 @@ export class RabbitmqSubscription implements DriverSubscription {
   /** How many messages it holds unsettled. */
   get unsettled(): number {
     return this.#feed?.held.size ?? 0;
-  }
-
-  /** Whether it consumes at the moment. */
-  get consuming(): boolean {
-    return this.#feed?.alive === true && !this.#stopped;
   }
 
   /** Begins to consume on a connection. */
@@ -110,7 +104,6 @@ export class RabbitmqSubscription implements DriverSubscription {
       // What the server had sent ahead of the cancellation comes back to the queue without having been seen here.
       this.#cuts += 1;
     }
-    this.#stopped = true;
     this.#intake.close();
     try {
       // Once it is closed nobody writes it any more: a connection that breaks meanwhile is waited for.
