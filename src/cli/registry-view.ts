@@ -2,8 +2,8 @@ import type { Node, Service } from "../registry.ts";
 
 /** The records that the HTTP broker keeps for itself, by the service name that they have. */
 const BROKER_RECORDS = {
-  /** Subscriptions; go-micro's name where go-micro peers can reach them too. */
-  subscriptions: ["tidings.http.broker", "micro.http.broker"],
+  /** Subscriptions; go-micro's names, the newer and the older one, where go-micro peers can reach them too. */
+  subscriptions: ["tidings.http.broker", "micro.http.broker", "go.micro.http.broker"],
   /** Queues, with or without members. */
   queues: "tidings.http.queue",
   /** Brokers, each a peer of the others. */
@@ -100,19 +100,20 @@ function endpointsOf({ name, version, endpoints }: Service, all: readonly Servic
 }
 
 function subscriptionsOf(records: readonly Service[]): SubscriptionView[] {
-  const found = new Map<string, { topic: string; queue: string; nodes: Node[] }>();
+  const found = new Map<string, { topic: string; queue: string; nodes: Map<string, Node> }>();
   for (const record of records) {
     for (const node of record.nodes) {
       const place = placeOf(record, node);
       if (place === undefined) continue;
       const key = `${place.topic}\u0000${place.queue}`;
-      const entry = found.get(key) ?? { ...place, nodes: [] };
+      const entry = found.get(key) ?? { ...place, nodes: new Map() };
       found.set(key, entry);
-      if (isSubscription(record.name)) entry.nodes.push(node);
+      // By its id: one subscription may be there under several names.
+      if (isSubscription(record.name)) entry.nodes.set(node.id, node);
     }
   }
   return [...found.values()]
-    .map(({ nodes, ...place }) => ({ ...place, subscribers: nodes.length, addresses: addressesOf(nodes) }))
+    .map(({ nodes, ...place }) => ({ ...place, subscribers: nodes.size, addresses: addressesOf([...nodes.values()]) }))
     .sort((left, right) => compare(left.topic, right.topic) || compare(left.queue, right.queue));
 }
 

@@ -14,7 +14,7 @@ function service(name: string, version: string, addresses: string[], endpoints: 
 }
 
 function subscription(pattern: string, queue: string | undefined, goMicro = false): Service {
-  const request = { id: `${pattern}-${queue}`, pattern, queue, ackTimeoutMs: 30_000 } as SubscribeRequest;
+  const request = { id: `${pattern}-${queue}-${goMicro}`, pattern, queue, ackTimeoutMs: 30_000 } as SubscribeRequest;
   return subscriptionRecord(request, { address: "127.0.0.1:7000", peerId: "peer", goMicro, secure: false });
 }
 
@@ -70,6 +70,15 @@ describe("the view of a registry", () => {
       { topic: "orders.created", queue: "", subscribers: 3, addresses: ["10.0.0.1:80", ...here] },
       { topic: "orders.created", queue: "billing", subscribers: 2, addresses: here },
       { topic: "orders.created", queue: "legacy", subscribers: 1, addresses: ["10.0.0.1:80"] },
+    ]);
+  });
+
+  test("counts a subscription once that peers of the newer and of the older go-micro can reach", () => {
+    const newer = subscription("orders.created", "billing", true);
+    const { services, subscriptions } = viewRegistry([newer, { ...newer, name: "go.micro.http.broker" }]);
+    expect(services).toEqual([]);
+    expect(subscriptions).toEqual([
+      { topic: "orders.created", queue: "billing", subscribers: 1, addresses: ["127.0.0.1:7000"] },
     ]);
   });
 });
