@@ -1,7 +1,13 @@
 import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { createBroker } from "../../src/create-broker.ts";
 import type { Delivery } from "../../src/delivery.ts";
+import { http } from "../../src/drivers/http/index.ts";
+import type { BrokerError } from "../../src/errors.ts";
+import { deferred } from "../../src/internal/deferred.ts";
 import { memory } from "../../src/registries/memory.ts";
+import type { Registry } from "../../src/registry.ts";
 import { until } from "../../src/testing/conformance/until.ts";
 import { openBroker } from "../http/support/brokers.ts";
 import { named, openStored, storageFolder } from "./support.ts";
@@ -326,4 +332,31 @@ describe("several brokers on one folder", () => {
     expect(await staying.broker.queues.list()).toMatchObject([{ queue: "q", messages: 0 }]);
     expect(staying.errors).toEqual([]);
   }, 40_000);
+});
+
+describe("a connect that is aborted", () => {
+  test("closes what it opens after all, and tells where that fails", async () => {
+    const folder = await storageFolder();
+    const inner = memory();
+    const [asked, gate] = [deferred<void>(), deferred<void>()];
+    const registry: Registry = {
+      ...inner,
+      async register(service, options) {
+        asked.resolve();
+        await gate.promise;
+        await inner.register(service, options);
+      },
+    };
+    const errors: BrokerError[] = [];
+    const broker = createBroker(http({ registry, storage: folder }), { onError: (error) => errors.push(error) });
+    const abort = new AbortController();
+    const connecting = broker.connect({ signal: abort.signal });
+    await asked.promise;
+    abort.abort(new Error("enough"));
+    await expect(connecting).rejects.toThrow("enough");
+    await rm(folder, { recursive: true, force: true });
+    gate.resolve();
+    await until(() => errors.length > 0, { what: "the failure was told" });
+    expect(errors).toMatchObject([{ code: "ERR_STORAGE" }]);
+  });
 });

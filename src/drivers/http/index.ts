@@ -21,7 +21,7 @@ import type {
   QueueAdmin,
   SubscribeRequest,
 } from "../../driver.ts";
-import { BrokerError } from "../../errors.ts";
+import { BrokerError, wrapError } from "../../errors.ts";
 import { abortable, before } from "../../internal/wait.ts";
 import { leftBehind } from "../../outbox/left-behind.ts";
 import { addressOfUrl, checkHttpOptions, type HttpOptions, mergeHttpOptions } from "./options.ts";
@@ -102,12 +102,7 @@ class HttpDriver implements Driver<undefined> {
     try {
       this.#session = await abortable(opening, signal);
     } catch (error) {
-      // The opening cannot be stopped half-way; what it opens after all is closed again.
-      if (signal.aborted)
-        void opening.then(
-          (session) => session.close(),
-          () => {},
-        );
+      if (signal.aborted) closeOnceOpen(opening, context);
       throw error;
     }
   }
@@ -154,4 +149,17 @@ class HttpDriver implements Driver<undefined> {
     if (this.#session === undefined) throw new BrokerError("ERR_NOT_CONNECTED", "The HTTP broker is not connected.");
     return this.#session;
   }
+}
+
+/** An opening cannot be stopped half-way: what it opens after all is closed again. */
+function closeOnceOpen(opening: Promise<HttpSession>, context: DriverContext): void {
+  const closed = opening.then(
+    (session) => session.close(),
+    () => {
+      // The caller has left with the signal's reason, and nothing is open.
+    },
+  );
+  closed.catch((error: unknown) =>
+    context.onError(wrapError(error, "ERR_DRIVER", "Closing what an aborted connect had opened failed")),
+  );
 }

@@ -75,7 +75,9 @@ export async function openSession(options: HttpOptions, context: DriverContext):
   try {
     await session.open();
   } catch (error) {
-    await session.close();
+    await session.close().catch((second: unknown) => {
+      context.onError(wrapError(second, "ERR_DRIVER", "Closing what a failed connect had opened failed"));
+    });
     throw error;
   }
   return session;

@@ -55,7 +55,10 @@ export interface Storage {
   takeLegacy(): Legacy;
   /** Takes over what instances that ended leave behind, from now on. */
   watch(heir: Heir): void;
-  /** Writes what is left, and gives the part free. Idempotent. */
+  /**
+   * Writes what is left, and gives the part free. Idempotent.
+   * @throws BrokerError `ERR_STORAGE`
+   */
   close(): Promise<void>;
 }
 
@@ -163,7 +166,9 @@ class DiskStorage implements Storage {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    this.#closed ??= this.#close().catch((cause: unknown) => {
+      throw wrapError(cause, "ERR_STORAGE", `The storage folder ${this.#folder.path} could not be left in order`);
+    });
     return this.#closed;
   }
 
