@@ -1,8 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
 import { createBroker } from "../src/create-broker.ts";
+import { parseAddress } from "../src/drivers/http/address.ts";
 import { http } from "../src/drivers/http/index.ts";
-import { parseAddress } from "../src/drivers/http/options.ts";
 import { secretBytes, sharedSecret } from "../src/drivers/http/security/shared-secret.ts";
 import { openSocket } from "../src/drivers/http/wire/socket.ts";
 import type { BrokerError } from "../src/errors.ts";

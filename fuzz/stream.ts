@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { parseAddress } from "../src/drivers/http/options.ts";
+import { parseAddress } from "../src/drivers/http/address.ts";
 
 /** How long the other side may take to end a connection whose input has ended, in milliseconds: longer, and it hangs. */
 const HANGS_MS = 30_000;

@@ -2,7 +2,7 @@ import { Agent, type ClientRequestArgs, type IncomingMessage, request } from "no
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../internal/clock.ts";
-import { parseAddress } from "./options.ts";
+import { parseAddress } from "./address.ts";
 import { type Dialling, type Opening, openSocket } from "./wire/socket.ts";
 
 /** Largest answer that is read, in bytes. Nobody looks at what it says. */

@@ -24,7 +24,8 @@ import type {
 import { BrokerError, wrapError } from "../../errors.ts";
 import { abortable, before } from "../../internal/wait.ts";
 import { leftBehind } from "../../outbox/left-behind.ts";
-import { addressOfUrl, checkHttpOptions, type HttpOptions, mergeHttpOptions } from "./options.ts";
+import { addressOfUrl } from "./address.ts";
+import { checkHttpOptions, type HttpOptions, mergeHttpOptions } from "./options.ts";
 import { type HttpSession, openSession } from "./session.ts";
 
 export type { HttpLimits, HttpOptions, HttpTlsOptions } from "./options.ts";

@@ -2,15 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BrokerError, describeError } from "../../errors.ts";
-import {
-  type Address,
-  formatAddress,
-  type HttpLimits,
-  isLoopback,
-  isWildcard,
-  parseAddress,
-  reachableHost,
-} from "./options.ts";
+import { type Address, formatAddress, isLoopback, isWildcard, parseAddress, reachableHost } from "./address.ts";
+import type { HttpLimits } from "./options.ts";
 import { type EncryptedServer, encryptedServer } from "./security/encrypted-server.ts";
 import type { Security } from "./security/security.ts";
 import { NO_TLS_HERE, TLS_HANDSHAKE_BYTE } from "./security/tls-reasons.ts";

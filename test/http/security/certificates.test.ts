@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { describe, expect, test } from "vitest";
+import { parseAddress } from "../../../src/drivers/http/address.ts";
 import type { HttpTlsOptions } from "../../../src/drivers/http/index.ts";
 import { http } from "../../../src/drivers/http/index.ts";
-import { parseAddress } from "../../../src/drivers/http/options.ts";
 import { SERVICE_NAMES } from "../../../src/drivers/http/service-names.ts";
 import { memory } from "../../../src/registries/memory.ts";
 import type { Registry } from "../../../src/registry.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type RequestOptions, request } from "node:https";
 import { describe, expect, test } from "vitest";
 import { writeEnvelope } from "../../../src/codecs/go-micro-envelope.ts";
-import { parseAddress } from "../../../src/drivers/http/options.ts";
+import { parseAddress } from "../../../src/drivers/http/address.ts";
 import { BROADCAST_VERSION, SERVICE_NAMES } from "../../../src/drivers/http/service-names.ts";
 import { memory } from "../../../src/registries/memory.ts";
 import type { Node, Registry } from "../../../src/registry.ts";

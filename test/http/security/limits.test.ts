@@ -1,7 +1,8 @@
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { parseAddress } from "../../../src/drivers/http/address.ts";
 import { type HttpLimits, http } from "../../../src/drivers/http/index.ts";
-import { httpLimits, parseAddress } from "../../../src/drivers/http/options.ts";
+import { httpLimits } from "../../../src/drivers/http/options.ts";
 import { keyFrom, SECRET_CIPHER, secretBytes } from "../../../src/drivers/http/security/shared-secret.ts";
 import { memory } from "../../../src/registries/memory.ts";
 import { until } from "../../../src/testing/conformance/until.ts";

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, test } from "vitest";
-import { parseAddress } from "../../../src/drivers/http/options.ts";
+import { parseAddress } from "../../../src/drivers/http/address.ts";
 import { keyFrom, SECRET_CIPHER } from "../../../src/drivers/http/security/shared-secret.ts";
 import { SERVICE_NAMES } from "../../../src/drivers/http/service-names.ts";
 import { memory } from "../../../src/registries/memory.ts";

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { parseAddress } from "../../../src/drivers/http/options.ts";
+import { parseAddress } from "../../../src/drivers/http/address.ts";
 
 /** Everything that one connection carried. */
 interface TappedConnection {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { parseAddress } from "../../../src/drivers/http/options.ts";
+import { parseAddress } from "../../../src/drivers/http/address.ts";
 import { until } from "../../../src/testing/conformance/until.ts";
 
 /** An answer as it came over the socket. */

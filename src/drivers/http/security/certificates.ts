@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { checkServerIdentity, createSecureContext, type TLSSocket, type TlsOptions } from "node:tls";
 import { BrokerError, describeError } from "../../../errors.ts";
-import type { Address } from "../options.ts";
+import type { Address } from "../address.ts";
 import type { PeerTls, Security } from "./security.ts";
 import type { HttpTlsOptions } from "./tls-options.ts";
 

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { BrokerError } from "../../../errors.ts";
 import type { Node, Registry } from "../../../registry.ts";
-import { type Address, formatAddress } from "../options.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { SERVICE_NAMES } from "../service-names.ts";
 import type { PeerTls, Security } from "./security.ts";
 

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { ConnectionOptions, TLSSocket, TlsOptions } from "node:tls";
-import type { Address } from "../options.ts";
+import type { Address } from "../address.ts";
 
 /** How the connections between processes are protected. */
 export type SecurityKind = "none" | "secret" | "certificates" | "pinned";

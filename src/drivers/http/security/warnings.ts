@@ -1,4 +1,4 @@
-import { type Address, formatAddress, isLoopback } from "../options.ts";
+import { type Address, formatAddress, isLoopback } from "../address.ts";
 import type { Security } from "./security.ts";
 
 /** What {@link bindingWarnings} look at. */

@@ -2,7 +2,7 @@ import { type IncomingMessage, request } from "node:http";
 import type { Duplex } from "node:stream";
 import { BrokerError } from "../../../errors.ts";
 import type { Clock } from "../../../internal/clock.ts";
-import { parseAddress } from "../options.ts";
+import { parseAddress } from "../address.ts";
 import type { Security } from "../security/security.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { FRAME, GOODBYE, maxFrameBytes, WIRE_VERSION, WireError } from "./frames.ts";

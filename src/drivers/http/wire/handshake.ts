@@ -8,7 +8,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { parseAddress } from "../options.ts";
+import { parseAddress } from "../address.ts";
 import type { Terms } from "./wire-connection.ts";
 
 const CHALLENGE_BYTES = 32;

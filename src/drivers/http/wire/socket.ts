@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { BrokerError } from "../../../errors.ts";
-import { type Address, formatAddress } from "../options.ts";
+import { type Address, formatAddress } from "../address.ts";
 import type { PeerTls, Security } from "../security/security.ts";
 import { tlsReason } from "../security/tls-reasons.ts";
 
