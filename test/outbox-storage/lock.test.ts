@@ -58,7 +58,7 @@ test("without the package, storage is ERR_MISSING_DEPENDENCY with the command th
   expect(error).toBeInstanceOf(BrokerError);
   expect(error).toMatchObject({
     code: "ERR_MISSING_DEPENDENCY",
-    message: expect.stringContaining("npm install classic-level@^3.0.0"),
+    message: expect.stringContaining('npm install "classic-level@^3.0.0"'),
   });
   await expect(loadLevel(() => Promise.reject(new TypeError("broken")))).rejects.toBeInstanceOf(TypeError);
 });

@@ -3,7 +3,16 @@ import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-n
 import { backoffMs } from "../../backoff.ts";
 import type { DriverContext } from "../../driver.ts";
 import { BrokerError, describeError } from "../../errors.ts";
+import { loadOptional } from "../../optional-package.ts";
 import type { ResolvedCoreOptions } from "./options.ts";
+
+/** The client package, an optional peer. */
+const PACKAGE = {
+  name: "@nats-io/transport-node",
+  range: "^3.3.1",
+  neededBy: "A NATS broker",
+  driver: "nats",
+};
 
 /** The client package, as it is imported. */
 export type NatsClient = typeof import("@nats-io/transport-node");
@@ -21,14 +30,7 @@ const DIAL_TIMEOUT_MS = 10_000;
 export async function loadClient(
   load: () => Promise<NatsClient> = () => import("@nats-io/transport-node"),
 ): Promise<NatsClient> {
-  try {
-    return await load();
-  } catch (error) {
-    if (!/MODULE_NOT_FOUND$/.test(String((error as { code?: unknown }).code))) throw error;
-    const message =
-      'The nats brokers need the package @nats-io/transport-node, version 3 from 3.3.1. Install it: npm install "@nats-io/transport-node@^3.3.1"';
-    throw new BrokerError("ERR_MISSING_DEPENDENCY", message, { driver: "nats", cause: error });
-  }
+  return loadOptional(PACKAGE, load);
 }
 
 /**

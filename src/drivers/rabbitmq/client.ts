@@ -1,8 +1,8 @@
 import type { ChannelModel, Options, SocketOptions } from "amqplib";
-import { BrokerError } from "../../errors.ts";
+import { loadOptional } from "../../optional-package.ts";
 
-/** The range of amqplib that the driver is tested with. */
-const RANGE = "^2.3.1";
+/** The client package, an optional peer. */
+const PACKAGE = { name: "amqplib", range: "^2.3.1", neededBy: "The RabbitMQ broker", driver: "rabbitmq" };
 
 /** What the driver uses of the client package. */
 export interface Client {
@@ -14,17 +14,7 @@ export interface Client {
  * @throws BrokerError `ERR_MISSING_DEPENDENCY`
  */
 export async function loadClient(load: () => Promise<unknown> = () => import("amqplib")): Promise<Client> {
-  let loaded: unknown;
-  try {
-    loaded = await load();
-  } catch (cause) {
-    if ((cause as { code?: unknown }).code !== "ERR_MODULE_NOT_FOUND") throw cause;
-    throw new BrokerError(
-      "ERR_MISSING_DEPENDENCY",
-      `The RabbitMQ broker needs the package amqplib (${RANGE}). Install it with: npm install amqplib@${RANGE}`,
-      { driver: "rabbitmq", cause },
-    );
-  }
+  const loaded = await loadOptional(PACKAGE, load);
   const { connect, default: whole } = loaded as Partial<Client> & { default?: Client };
   return connect === undefined ? (whole as Client) : { connect };
 }

@@ -1,8 +1,8 @@
-import { BrokerError, describeError } from "../../errors.ts";
+import { describeError } from "../../errors.ts";
+import { loadOptional } from "../../optional-package.ts";
 
-/** The package that stores, and the range that it is tested with. */
-const PACKAGE = "classic-level";
-const RANGE = "^3.0.0";
+/** The package that stores, an optional peer. */
+const PACKAGE = { name: "classic-level", range: "^3.0.0", neededBy: "The option storage" };
 
 /** The size that a database's log grows to before it becomes a table, in bytes. Twice that is held in memory at most. */
 const WRITE_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -45,18 +45,7 @@ interface LevelModule {
  * @throws BrokerError `ERR_MISSING_DEPENDENCY`
  */
 export async function loadLevel(load: () => Promise<unknown> = () => import("classic-level")): Promise<LevelStore> {
-  let loaded: LevelModule;
-  try {
-    loaded = (await load()) as LevelModule;
-  } catch (cause) {
-    if (!/MODULE_NOT_FOUND$/.test(String((cause as { code?: unknown }).code))) throw cause;
-    throw new BrokerError(
-      "ERR_MISSING_DEPENDENCY",
-      `The option storage needs the package ${PACKAGE} (${RANGE}). Install it with: npm install ${PACKAGE}@${RANGE}`,
-      { cause },
-    );
-  }
-  const { ClassicLevel } = loaded;
+  const { ClassicLevel } = (await loadOptional(PACKAGE, load)) as LevelModule;
   const options = {
     keyEncoding: "buffer",
     valueEncoding: "buffer",

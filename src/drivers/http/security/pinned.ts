@@ -1,11 +1,19 @@
 import { X509Certificate } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { BrokerError } from "../../../errors.ts";
+import { loadOptional } from "../../../optional-package.ts";
 import type { Node, Registry } from "../../../registry.ts";
 import { type Address, formatAddress } from "../address.ts";
 import { SERVICE_NAMES } from "../service-names.ts";
 import type { PeerTls, Security } from "./security.ts";
+
+/** The package that issues certificates, an optional peer. */
+const PACKAGE = {
+  name: "selfsigned",
+  range: "^5.5.0",
+  neededBy: "The option secure of the HTTP broker",
+  driver: "http",
+};
 
 /** The package that issues certificates, as it is imported: `node:crypto` reads them but cannot make any. */
 export type CertificateMaker = typeof import("selfsigned");
@@ -54,14 +62,7 @@ export async function pinned(registry: Registry, proofKey: Uint8Array | undefine
 export async function loadCertificateMaker(
   load: () => Promise<CertificateMaker> = () => import("selfsigned"),
 ): Promise<CertificateMaker> {
-  try {
-    return await load();
-  } catch (error) {
-    if (!/MODULE_NOT_FOUND$/.test(String((error as { code?: unknown }).code))) throw error;
-    const message =
-      'The option secure of the HTTP broker needs the package selfsigned, version 5 from 5.5.0. Install it: npm install "selfsigned@^5.5.0"';
-    throw new BrokerError("ERR_MISSING_DEPENDENCY", message, { driver: "http", cause: error });
-  }
+  return loadOptional(PACKAGE, load);
 }
 
 function pinsOf(nodes: readonly Node[]): ReadonlySet<string> {
