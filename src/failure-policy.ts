@@ -1,7 +1,7 @@
 import { backoffMs } from "./backoff.ts";
 import type { ResolvedSubscribeOptions } from "./check-options.ts";
 import type { Dead, Retry } from "./driver.ts";
-import type { Clock } from "./internal/clock.ts";
+import { type Clock, wallTime } from "./internal/clock.ts";
 import type { RunningDelivery } from "./running-delivery.ts";
 import { deadLetterTopic, isDeadLetterTopic } from "./topics.ts";
 
@@ -38,12 +38,12 @@ export class FailurePolicy {
 
   /** The message comes again, as attempt number `attempt`. */
   retry({ firstFailureAt }: RunningDelivery, delayMs: number, attempt: number): Retry {
-    return { kind: "retry", delayMs, attempt, firstFailureAt: firstFailureAt ?? this.#clock.now() };
+    return { kind: "retry", delayMs, attempt, firstFailureAt: firstFailureAt ?? wallTime(this.#clock) };
   }
 
   /** The message becomes a dead letter, or is given up where there are none. */
   dead({ topic, firstFailureAt }: RunningDelivery, reason: string, attempts: number): Dead {
-    const now = this.#clock.now();
+    const now = wallTime(this.#clock);
     return { kind: "dead", to: this.#to(topic), reason, attempts, firstAt: firstFailureAt ?? now, lastAt: now };
   }
 

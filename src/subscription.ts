@@ -6,7 +6,7 @@ import { ACK, type Dead, type DriverDelivery, type DriverSubscription, type Outc
 import { BrokerError, describeError, isFinal, wrapError } from "./errors.ts";
 import { FailurePolicy } from "./failure-policy.ts";
 import { Agenda, type Appointment } from "./internal/agenda.ts";
-import type { Clock } from "./internal/clock.ts";
+import { type Clock, wallTime } from "./internal/clock.ts";
 import type { MovableDeadline } from "./internal/deadline.ts";
 import { type Deferred, deferred } from "./internal/deferred.ts";
 import { Deque } from "./internal/deque.ts";
@@ -282,7 +282,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
       earlier.source,
       this,
       earlier.attempt + 1,
-      earlier.firstFailureAt ?? this.#host.clock.now(),
+      earlier.firstFailureAt ?? wallTime(this.#host.clock),
     );
     if (this.#stopped) return this.#giveBack(next, this.#unstarted(next, 0));
     this.#ready.unshift(next);

@@ -10,8 +10,13 @@ export interface Timer {
 
 /** Where the library takes the time from: the system's, or a virtual one in tests. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /**
+   * Milliseconds since the epoch, for everything that is waited for or measured: it goes on evenly and never jumps, so that it may
+   * differ from {@link Clock.wall} by as much as that was set since the process started.
+   */
   now(): number;
+  /** Milliseconds since the epoch as the system has it just now, for what other processes and people read. Default: `now()`. */
+  readonly wall?: () => number;
   /**
    * Calls `run` once, `delayMs` milliseconds from now; the system's clock earlier where that is more than 2^31 - 1, some 24 days. A
    * pending timer keeps the process alive.
@@ -37,9 +42,26 @@ export function rested(timer: Timer): Timer | undefined {
   return timer;
 }
 
-/** The system's time. */
+/** The system's time of a moment that `clock.now()` has, or will have: for what leaves the process. */
+export function wallTime(clock: Clock, at: number = clock.now()): number {
+  return clock.wall === undefined ? at : at + clock.wall() - clock.now();
+}
+
+/** The other way round: when `clock.now()` has a moment that another process wrote down. */
+export function fromWallTime(clock: Clock, at: number): number {
+  return clock.wall === undefined ? at : at - clock.wall() + clock.now();
+}
+
+/** The system's time when {@link performance} was at 0, as it was known when this process started. */
+const STARTED_AT = Date.now() - performance.now();
+
+/**
+ * The system's time. Its `now` counts on from the process's start: should the system's time be set, by an hour back for one, whoever
+ * waits for a second would else wait for an hour and a second.
+ */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => Math.floor(STARTED_AT + performance.now()),
+  wall: () => Date.now(),
   after(delayMs, run) {
     const handle = setTimeout(run, Math.min(Math.max(0, Math.ceil(delayMs)), MAX_TIMER_MS));
     return {

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { DEAD_LETTER_HEADERS, showDeadLetter, withoutDeadLetterHeader } from "../dead-letter.ts";
 import type { DeadLetterAdmin, DeadLetterChoice } from "../driver.ts";
+import { wallTime } from "../internal/clock.ts";
 import { messageBytes } from "../message.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
@@ -46,7 +47,8 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
     async list(topic) {
       return entriesOf(topic, undefined).map(({ message }) => {
         const { id, header, body, publishedAt } = message;
-        return showDeadLetter({ id, topic: message.topic, header, body, keptAt: publishedAt });
+        const keptAt = wallTime(outbox.clock, publishedAt);
+        return showDeadLetter({ id, topic: message.topic, header, body, keptAt });
       });
     },
     redrive: (topic, choice) =>

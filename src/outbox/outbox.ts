@@ -1,4 +1,5 @@
 import type { Dead, Outcome, Publication } from "../driver.ts";
+import { type Clock, wallTime } from "../internal/clock.ts";
 import { Answers, noSubscribers } from "./answers.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Backlog } from "./backlog.ts";
@@ -26,6 +27,7 @@ import { Watchers } from "./watchers.ts";
 export class Outbox {
   readonly lanes: Lanes;
   readonly backlog: Backlog;
+  readonly clock: Clock;
   readonly #options: OutboxOptions;
   readonly #handover: Handover;
   readonly #delays: Delays;
@@ -41,6 +43,7 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.clock = options.clock;
     this.#journal = options.journal;
     this.lanes = new Lanes(this, options.journal);
     this.#sweep = new Sweep(options.clock, options.maxAgeMs, (oldest) => this.#giveUpOlderThan(oldest));
@@ -76,7 +79,7 @@ export class Outbox {
 
   /** Takes charge of messages, or fails them. */
   publish(publications: readonly Publication[], acceptTimeoutMs: number, owner?: object): void {
-    const now = this.#options.clock.now();
+    const now = this.clock.now();
     const batch = new Batch({
       oneByOne: this.#options.oneByOne === true,
       destinations: (topic) => this.lanes.destinations(topic),
@@ -91,7 +94,7 @@ export class Outbox {
         continue;
       }
       const lanes = batch.destinations(topic);
-      if (lanes.length > 0 || this.#isKept(publication)) batch.add(this.#message(publication, now, publication, owner));
+      if (lanes.length > 0 || this.#isKept(publication)) batch.add(this.#message(publication, publication, owner, now));
     }
     batch.end();
   }
@@ -101,7 +104,7 @@ export class Outbox {
     this.backlog.ask(publication, () => {
       // It may have waited for room.
       if (!this.lanes.has(lane)) return publication.fail(noSubscribers(publication));
-      this.#take([this.#message(publication, this.#options.clock.now(), publication)], [lane], acceptTimeoutMs);
+      this.#take([this.#message(publication, publication)], [lane], acceptTimeoutMs);
     });
   }
 
@@ -288,7 +291,7 @@ export class Outbox {
 
   /** Puts a message into a lane as if it were new there. */
   insert(lane: Lane, content: MessageContent, owner: object | undefined): void {
-    const message = this.#message(content, this.#options.clock.now(), undefined, owner);
+    const message = this.#message(content, undefined, owner);
     this.#journal?.store(message, [lane]);
     this.#route([message], [lane], 0);
   }
@@ -296,7 +299,7 @@ export class Outbox {
   #admit(publication: Publication, acceptTimeoutMs: number, owner: object | undefined): void {
     const lanes = this.lanes.destinations(publication.topic);
     if (lanes.length === 0 && !this.#isKept(publication)) return;
-    this.#take([this.#message(publication, this.#options.clock.now(), publication, owner)], lanes, acceptTimeoutMs);
+    this.#take([this.#message(publication, publication, owner)], lanes, acceptTimeoutMs);
   }
 
   /** Whether a message that nobody wants is kept. Answers its publisher where it is not. */
@@ -321,10 +324,10 @@ export class Outbox {
     const entries = [...kept, ...wanting.map((lane) => new Entry(message, lane))];
     message.holders = Math.max(1, entries.length);
     if (entries.length === 0) this.#unwanted.add(message);
-    const now = this.#options.clock.now();
     for (const entry of entries) {
       const { lane, dueAt } = entry;
-      if (dueAt > now) this.#delays.delay(entry, dueAt - now);
+      const delayMs = dueAt - this.clock.now();
+      if (delayMs > 0) this.#delays.delay(entry, delayMs);
       else (entry.attempt > 1 ? lane.due : lane.ready).push(entry);
     }
     for (const { lane } of entries) this.dispatch(lane);
@@ -342,7 +345,7 @@ export class Outbox {
     return this.#sequence++;
   }
 
-  #message(content: MessageContent, now: number, publication?: Publication, owner?: object): OutboxMessage {
+  #message(content: MessageContent, publication?: Publication, owner?: object, now = this.clock.now()): OutboxMessage {
     const message = new OutboxMessage(content, this.nextSequence(), now, publication, owner);
     this.backlog.add(message);
     return message;
@@ -381,7 +384,7 @@ export class Outbox {
     const { inHand } = entry;
     if (counted) {
       entry.attempt += 1;
-      entry.firstFailureAt ??= this.#options.clock.now();
+      entry.firstFailureAt ??= wallTime(this.clock);
     }
     entry.state = "ready";
     entry.lane.giveBack(entry);
@@ -389,8 +392,7 @@ export class Outbox {
   }
 
   #moveToDeadLetters(entry: Entry, dead: Dead, to: string): void {
-    const now = this.#options.clock.now();
-    const letter = this.#message(deadLetterContent(entry, dead, to), now, undefined, entry.message.owner);
+    const letter = this.#message(deadLetterContent(entry, dead, to), undefined, entry.message.owner);
     const lanes = this.lanes.destinations(to);
     this.#journal?.store(letter, lanes);
     this.#route([letter], lanes, 0);
@@ -420,9 +422,7 @@ export class Outbox {
 
   #giveUpOlderThan(oldest: number): void {
     const reason = `older than ${this.#options.maxAgeMs} ms`;
-    for (const lane of this.lanes.all()) {
-      for (const entry of lane.waitingSince(oldest)) this.giveUp(entry, reason);
-    }
+    for (const lane of this.lanes.all()) for (const entry of lane.waitingSince(oldest)) this.giveUp(entry, reason);
     for (const message of this.#unwanted.takeOlderThan(oldest)) {
       message.holders -= 1;
       this.#journal?.finished(message, undefined);

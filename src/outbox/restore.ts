@@ -1,4 +1,5 @@
 import type { GivenUp } from "../driver.ts";
+import { type Clock, fromWallTime, wallTime } from "../internal/clock.ts";
 import { Entry } from "./entry.ts";
 import type { Journal } from "./journal.ts";
 import type { Lane } from "./lane.ts";
@@ -19,8 +20,7 @@ export interface RestoredQueue {
 export interface RestoreParts {
   readonly outbox: Outbox;
   readonly journal: Journal;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
+  readonly clock: Clock;
   /** A queue that keeps no messages is forgotten this long after its last member, in milliseconds. */
   readonly queueTtlMs: number;
   onGiveUp(message: GivenUp): void;
@@ -32,7 +32,8 @@ export interface RestoreParts {
  * is given up. Returns the queues that were not known before.
  */
 export function restoreLegacy({ messages, queues }: Legacy, parts: RestoreParts): RestoredQueue[] {
-  const { outbox, now, queueTtlMs } = parts;
+  const { outbox, clock, queueTtlMs } = parts;
+  const now = wallTime(clock);
   const fresh: RestoredQueue[] = [];
   const laneOf = (laneId: string): Lane | undefined => {
     const known = outbox.lanes.get(laneId);
@@ -50,10 +51,11 @@ export function restoreLegacy({ messages, queues }: Legacy, parts: RestoreParts)
 
 function restoreMessage(
   { journalId, message: stored, notes }: KeptMessage,
-  { outbox, journal, now, onGiveUp }: RestoreParts,
+  { outbox, journal, clock, onGiveUp }: RestoreParts,
   laneOf: (laneId: string) => Lane | undefined,
 ): void {
-  const message = new OutboxMessage(stored, outbox.nextSequence(), stored.publishedAt, undefined, ADOPTED);
+  const publishedAt = fromWallTime(clock, stored.publishedAt);
+  const message = new OutboxMessage(stored, outbox.nextSequence(), publishedAt, undefined, ADOPTED);
   message.journalId = journalId;
   const laneIds = new Set([...stored.lanes, ...notes.keys()]);
   const entries: Entry[] = [];
@@ -63,7 +65,7 @@ function restoreMessage(
     if (note.done) continue;
     const lane = laneOf(laneId);
     if (lane === undefined) gone.push(laneId);
-    else entries.push(restoredEntry(new Entry(message, lane), note, now));
+    else entries.push(restoredEntry(new Entry(message, lane), note, clock));
   }
   for (const _laneId of gone) onGiveUp({ topic: message.topic, id: message.id, reason: "its subscriber is gone" });
   message.holders = entries.length;
@@ -72,15 +74,15 @@ function restoreMessage(
   outbox.restore(message, entries);
 }
 
-function restoredEntry(entry: Entry, note: Note, now: number): Entry {
+function restoredEntry(entry: Entry, note: Note, clock: Clock): Entry {
   entry.restored = true;
   entry.attempt = note.attempt ?? 1;
   entry.firstFailureAt = note.firstFailureAt;
-  entry.dueAt = note.dueAt ?? 0;
+  entry.dueAt = note.dueAt === undefined ? 0 : fromWallTime(clock, note.dueAt);
   if (note.inHand) {
     // Its process ended with it in a handler's hands, and may have ended because of it.
     entry.attempt += 1;
-    entry.firstFailureAt ??= now;
+    entry.firstFailureAt ??= wallTime(clock);
   }
   return entry;
 }

@@ -1,5 +1,5 @@
 import { type BrokerError, wrapError } from "../../errors.ts";
-import type { Clock, Timer } from "../../internal/clock.ts";
+import { type Clock, type Timer, wallTime } from "../../internal/clock.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
 import type { Registration } from "../../registries/keep-registered.ts";
 import type { Service } from "../../registry.ts";
@@ -43,12 +43,12 @@ export class BacklogReport {
   }
 
   async #tell(): Promise<void> {
-    const { registration, record, outbox, onError } = this.#parts;
+    const { registration, record, outbox, clock, onError } = this.#parts;
     const figures: Record<string, string> = {
       "tidings-stored-messages": String(outbox.messages),
       "tidings-stored-bytes": String(outbox.bytes),
     };
-    if (outbox.messages > 0) figures["tidings-stored-since"] = String(outbox.oldestAt);
+    if (outbox.messages > 0) figures["tidings-stored-since"] = String(wallTime(clock, outbox.oldestAt));
     const told = JSON.stringify(figures);
     if (told === this.#told) return;
     const nodes = record.nodes.map((node) => ({ ...node, metadata: { ...node.metadata, ...figures } }));

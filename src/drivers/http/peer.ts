@@ -1,5 +1,5 @@
 import { type BrokerError, wrapError } from "../../errors.ts";
-import type { Timer } from "../../internal/clock.ts";
+import { type Timer, wallTime } from "../../internal/clock.ts";
 import { type Deferred, deferred } from "../../internal/deferred.ts";
 import type { Outbox } from "../../outbox/outbox.ts";
 import { PeerCalls } from "./peer-calls.ts";
@@ -82,7 +82,7 @@ export class Peer implements ConnectionOwner {
     this.#heardAt = host.own.clock.now();
     this.sending = new Sending({
       outbox: host.outbox,
-      now: () => host.own.clock.now(),
+      now: () => wallTime(host.own.clock),
       onError: (error) => host.onError(error),
     });
     this.receiving = new Receiving(host.subscriptions, host.own.terms.maxMessageBytes);

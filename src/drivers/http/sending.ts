@@ -31,6 +31,7 @@ const TOO_LARGE_AGAIN_MS = 30_000;
 /** What a {@link Sending} works with. */
 export interface SendingParts {
   readonly outbox: Outbox;
+  /** Milliseconds since the epoch, for dead letters. */
   readonly now: () => number;
   onError(error: BrokerError): void;
 }

@@ -253,7 +253,7 @@ class Session implements HttpSession {
     const queues = restoreLegacy(legacy, {
       outbox: this.outbox,
       journal,
-      now: this.#context.clock.now(),
+      clock: this.#context.clock,
       queueTtlMs: QUEUE_TTL_MS,
       onGiveUp: (message) => this.#context.onGiveUp(message),
     });

@@ -1,4 +1,4 @@
-import type { Clock } from "../../internal/clock.ts";
+import { type Clock, wallTime } from "../../internal/clock.ts";
 import type { JetStream, StoredMessage } from "./jetstream.ts";
 import type { DeliveryInfo } from "./native-delivery.ts";
 import type { Names } from "./subjects.ts";
@@ -79,7 +79,7 @@ export class Attempts {
     ]);
     const { delivered: since, attempt: last, firstFailureAt, reached = false, at = storedAt } = known?.value ?? UNKNOWN;
     if (delivered <= since + 1) return { attempt: last, firstFailureAt, sequence: known?.sequence };
-    const now = this.#clock.now();
+    const now = wallTime(this.#clock);
     // Who died with it is found out after that time only: well before, a delivery that nobody knows of met nobody.
     const tooSoon = now < at + redeliverAfterMs * TOO_SOON_PART;
     const isExcused = ({ from, until }: Excused): boolean => from <= now && now <= until;
@@ -96,13 +96,13 @@ export class Attempts {
    * come again when the server has waited `redeliverAfterMs` for them, or soon after that.
    */
   excuse(lostSince: number, redeliverAfterMs: number): Promise<void> {
-    const now = this.#clock.now();
+    const now = wallTime(this.#clock);
     return this.#addExcuses([{ from: lostSince + redeliverAfterMs, until: now + EXCUSED_FOR * redeliverAfterMs }]);
   }
 
   /** The same of a process that leaves, and loses some from now on: these come again also at once, when the server sees it gone. */
   excuseLeaving(redeliverAfterMs: number): Promise<void> {
-    const now = this.#clock.now();
+    const now = wallTime(this.#clock);
     return this.#addExcuses([
       { from: now, until: now + redeliverAfterMs * TOO_SOON_PART },
       { from: now + redeliverAfterMs, until: now + EXCUSED_FOR * redeliverAfterMs },
@@ -111,7 +111,7 @@ export class Attempts {
 
   /** What others wrote stays, as far as it is not over. */
   async #addExcuses(added: readonly Excused[]): Promise<void> {
-    const now = this.#clock.now();
+    const now = wallTime(this.#clock);
     const found = await this.#find<readonly Excused[]>(EXCUSE);
     const current = (found?.value ?? []).filter(({ until }) => until >= now);
     const excuses = merged([...current, ...added]);

@@ -1,5 +1,5 @@
 import type { BrokerError } from "../../errors.ts";
-import type { Clock } from "../../internal/clock.ts";
+import { type Clock, wallTime } from "../../internal/clock.ts";
 import type { Ack, Acks } from "./acks.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Link } from "./link.ts";
@@ -75,7 +75,7 @@ export class InHand {
   async again(held: Held, { attempt, firstFailureAt }: NextAttempt, delayMs: number): Promise<void> {
     const { attempts, clock } = this.#host;
     const startedAt = clock.now();
-    const what = { delivered: held.delivered, attempt, firstFailureAt, at: startedAt + delayMs };
+    const what = { delivered: held.delivered, attempt, firstFailureAt, at: wallTime(clock) + delayMs };
     try {
       await attempts.remember(held.sequence, what);
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { DriverContext, DriverDelivery, DriverSubscription, Outcome, SubscribeRequest } from "../../driver.ts";
 import { wrapError } from "../../errors.ts";
-import type { Timer } from "../../internal/clock.ts";
+import { type Timer, wallTime } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 import { delay } from "../../internal/wait.ts";
 import type { Acks } from "./acks.ts";
@@ -117,7 +117,7 @@ export class Member implements DriverSubscription {
     if (!this.#open) return;
     this.#redeliverAfterMs = info.config.ack_wait / NANOS_PER_MS;
     this.#pulls.reset(this.#redeliverAfterMs);
-    this.#begunAt = this.#host.context.clock.now();
+    this.#begunAt = wallTime(this.#host.context.clock);
     this.#fill();
   }
 

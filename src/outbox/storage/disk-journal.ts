@@ -1,4 +1,4 @@
-import type { Clock } from "../../internal/clock.ts";
+import { type Clock, wallTime } from "../../internal/clock.ts";
 import type { Entry } from "../entry.ts";
 import type { Journal, OnStored } from "../journal.ts";
 import type { Lane } from "../lane.ts";
@@ -36,7 +36,8 @@ export class DiskJournal implements Journal {
       message.journalId = this.#lastId;
     }
     const { journalId: id, bytes } = message;
-    const value = encodeMessage(messageKey(id, this.#key), message, lanes);
+    const publishedAt = wallTime(this.#clock, message.publishedAt);
+    const value = encodeMessage(messageKey(id, this.#key), message, lanes, publishedAt);
     this.#commits.append({ key: id, value, messages: isNew ? 1 : 0, bytes, onStored, onWritten: undefined });
   }
 
@@ -49,7 +50,7 @@ export class DiskJournal implements Journal {
     const note = {
       attempt,
       ...(firstFailureAt === undefined ? {} : { firstFailureAt }),
-      ...(entry.state === "delayed" ? { dueAt } : {}),
+      ...(entry.state === "delayed" ? { dueAt: wallTime(this.#clock, dueAt) } : {}),
       ...(inHand ? { inHand } : {}),
     };
     this.#note(message.journalId, lane.id, note, onWritten);
@@ -67,7 +68,7 @@ export class DiskJournal implements Journal {
   laneAdded(lane: Lane): void {
     if (lane.kind !== "queue") return;
     const known = this.#queues.get(lane.id);
-    if (known === undefined) this.#writeQueue(lane.id, { at: this.#clock.now(), lane });
+    if (known === undefined) this.#writeQueue(lane.id, { at: wallTime(this.#clock), lane });
     else known.lane = lane;
   }
 
@@ -78,7 +79,7 @@ export class DiskJournal implements Journal {
 
   /** Writes down that queues with members have them now. */
   refreshQueues(): void {
-    const at = this.#clock.now();
+    const at = wallTime(this.#clock);
     for (const [laneId, { lane }] of this.#queues) if (lane?.live) this.#writeQueue(laneId, { at, lane });
   }
 

@@ -35,6 +35,7 @@ const NONE = -1;
 
 /** A message as it is stored. */
 export interface StoredMessage extends MessageContent {
+  /** Milliseconds since the epoch, by the system's time, as everything that is stored. */
   readonly publishedAt: number;
   /** The ids of the lanes that it is for. */
   readonly lanes: readonly string[];
@@ -100,13 +101,14 @@ export function nameOfKey(key: Uint8Array): string {
   return Buffer.from(key.subarray(key[0] === KIND.note ? 1 + ID_BYTES : 1)).toString("utf8");
 }
 
-/** The value of a message's record. */
+/** The value of a message's record. `publishedAt`: by the system's time. */
 export function encodeMessage(
   key: Uint8Array,
   message: Omit<StoredMessage, "lanes">,
   lanes: readonly { readonly id: string }[],
+  publishedAt: number = message.publishedAt,
 ): Buffer {
-  const { topic, id, key: orderKey, header, body, bytes, origin, publishedAt } = message;
+  const { topic, id, key: orderKey, header, body, bytes, origin } = message;
   // Not JSON: this is done for every message, and escaping costs more than all the rest.
   let lengths = `${publishedAt} ${bytes} ${topic.length} ${id.length} ${orderKey?.length ?? NONE} ${lanes.length}`;
   let strings = topic + id + (orderKey ?? "");

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { BrokerError, wrapError } from "../../errors.ts";
-import type { Clock, Timer } from "../../internal/clock.ts";
+import { type Clock, type Timer, wallTime } from "../../internal/clock.ts";
 import type { Journal } from "../journal.ts";
 import { type Change, Commits, plainChange } from "./commits.ts";
 import type { KeptMessage } from "./contents.ts";
@@ -260,7 +260,7 @@ class DiskStorage implements Storage {
     const key = nameKey(KIND.adopted, part.name);
     await new Promise<void>((resolve, reject) => {
       this.#commits.append({
-        ...plainChange(key, encodeJson(key, { at: this.#parts.clock.now(), writer: part.contents.state.writer })),
+        ...plainChange(key, encodeJson(key, { at: wallTime(this.#parts.clock), writer: part.contents.state.writer })),
         onStored: (error) => {
           if (error === undefined) resolve();
           else reject(error);

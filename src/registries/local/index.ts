@@ -7,7 +7,6 @@
  * about a second and clean up. Between processes that do not share pids (containers) only the TTL decides.
  */
 import type { RegisterOptions, Registry, RegistryEvent, Service, Watcher } from "../../registry.ts";
-import { backgroundClock } from "../background-clock.ts";
 import { Listeners } from "../listeners.ts";
 import { diffServices, expiry, mergeRecords, recordKeys, toRecords } from "../records.ts";
 import { AtomicWriter } from "./atomic-file.ts";
@@ -72,7 +71,7 @@ class LocalRegistry implements Registry {
   }
 
   async register(service: Service, options?: RegisterOptions): Promise<void> {
-    const now = backgroundClock.now();
+    const now = Date.now();
     const records = toRecords(service, now, expiry(options, now));
     const [place, other] = options?.standing === true ? [this.#standing, this.#own] : [this.#own, this.#standing];
     await place.put(records);

@@ -1,5 +1,4 @@
 import { rm } from "node:fs/promises";
-import { backgroundClock } from "../background-clock.ts";
 import type { RegistryRecord } from "../records.ts";
 import type { AtomicWriter } from "./atomic-file.ts";
 import { coalesced } from "./coalesced.ts";
@@ -88,7 +87,7 @@ export class OwnRecords {
 
   /** Keeps expired records from piling up in the file. */
   #dropExpired(): void {
-    const now = backgroundClock.now();
+    const now = Date.now();
     for (const [key, record] of this.#records) if (record.expiresAt <= now) this.#drop(key);
   }
 }

@@ -1,6 +1,5 @@
 import { lstatSync, rmSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { backgroundClock } from "../background-clock.ts";
 import type { RegistryRecord } from "../records.ts";
 import { expecting, registryFailure } from "./failure.ts";
 import type { PrivateFolder } from "./folder.ts";
@@ -41,7 +40,7 @@ export class Scanner {
 
   /** Whether the last scan is out of date by itself: a process has ended since, or a record has expired. */
   isStale(): boolean {
-    return this.#nextExpiry <= backgroundClock.now() || this.#owners.some((owner) => hasEnded(owner, this.#self));
+    return this.#nextExpiry <= Date.now() || this.#owners.some((owner) => hasEnded(owner, this.#self));
   }
 
   async #read(names: readonly string[]): Promise<RegistryRecord[]> {
@@ -78,7 +77,7 @@ export class Scanner {
   #finish(records: RegistryRecord[], owners: Owner[], paths: ReadonlySet<string>): RegistryRecord[] {
     this.#files.retain(paths);
     this.#owners = owners;
-    const now = backgroundClock.now();
+    const now = Date.now();
     const live = records.filter((record) => record.expiresAt > now);
     this.#nextExpiry = live.reduce((next, record) => Math.min(next, record.expiresAt), Number.POSITIVE_INFINITY);
     return live;
@@ -94,7 +93,7 @@ export class Scanner {
       for (const { expiresAt } of file.records.values())
         outdatedAt = Math.max(outdatedAt, expiresAt + EXPIRED_GRACE_MS);
     }
-    if (outdatedAt > backgroundClock.now()) return;
+    if (outdatedAt > Date.now()) return;
     // Somebody may have refreshed the record since it was read; nothing may come between this look and the removal.
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats !== undefined && stats.mtimeMs <= file.changedAt + 1) remove(path);

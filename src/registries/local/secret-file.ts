@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, utimes } from "node:fs/promises";
-import { backgroundClock } from "../background-clock.ts";
 import type { AtomicWriter } from "./atomic-file.ts";
 import { errorCode, expecting, refusal, registryFailure } from "./failure.ts";
 import { checkPrivate, type PrivateFolder } from "./folder.ts";
@@ -31,7 +30,7 @@ export class SecretFile {
         await this.#writer.createOnce(NAME, randomBytes(SECRET_BYTES));
         secret = await this.#open(path);
       }
-      this.#touchedAt ??= backgroundClock.now();
+      this.#touchedAt ??= Date.now();
       return secret;
     } catch (error) {
       throw registryFailure(error, `read ${path}`);
@@ -43,7 +42,7 @@ export class SecretFile {
    * another, and not be let in by those that run. Once an hour, and only if this process has used the secret.
    */
   async touch(): Promise<void> {
-    const now = backgroundClock.now();
+    const now = Date.now();
     if (this.#touchedAt === undefined || now - this.#touchedAt < TOUCH_INTERVAL_MS) return;
     this.#touchedAt = now;
     try {
