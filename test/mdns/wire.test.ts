@@ -4,10 +4,11 @@ import packet, { type DecodedPacket } from "dns-packet";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type MdnsOptions, mdns } from "../../src/registries/mdns/index.ts";
+import { listName } from "../../src/registries/mdns/names.ts";
 import { announcement, goodbye, listAnswer, nodeAnswer, query } from "../../src/registries/mdns/packets.ts";
 import { encodeText } from "../../src/registries/mdns/txt.ts";
 import type { Service } from "../../src/registry.ts";
-import { until } from "../../src/testing/conformance/until.ts";
+import { pause, until } from "../../src/testing/conformance/until.ts";
 import { collect, expectRefusal, ids, node, service } from "../unit/registries/helpers.ts";
 
 const GROUP = "224.0.0.251";
@@ -154,6 +155,48 @@ describe("announcements", () => {
     await peer.send(goodbye(instance("a", domain)));
     expect(await asking).toEqual([]);
     expect(heard).toEqual(["create orders@1 a", "delete orders@1 a"]);
+  });
+});
+
+describe("a watch that is closed and opened again while the registry asks around", () => {
+  /** Counts how often it is asked, in this domain, who there is; names a service to the next who asks, if it is told to. */
+  async function listener(domain: string) {
+    const socket = createSocket({ type: "udp4", reuseAddr: true });
+    onTestFinished(() => {
+      socket.close();
+    });
+    const heard = { asked: 0, answers: false };
+    const question = { type: "PTR", name: listName(domain) } as const;
+    socket.on("message", (bytes, from) => {
+      if (packet.decode(bytes).questions?.[0]?.name !== question.name) return;
+      heard.asked += 1;
+      if (heard.answers) socket.send(listAnswer({ question, id: 0 }, "orders", domain, "h"), from.port, from.address);
+      heard.answers = false;
+    });
+    await new Promise<void>((resolve) => socket.bind({ port: PORT, exclusive: true }, resolve));
+    socket.addMembership(GROUP, "127.0.0.1");
+    return heard;
+  }
+
+  test("asks no more often than one that stayed open", async () => {
+    const options = { lookupMs: 200, sweepMs: 200 };
+    const [usual, again] = [open(options), open(options)];
+    const [usually, now] = [await listener(usual.domain), await listener(again.domain)];
+    let watcher = await again.registry.watch(() => {});
+    for (let times = 0; times < 6; times += 1) {
+      // It goes on to ask what there is of that service, and so ends after the next who asks.
+      now.answers = true;
+      await until(() => !now.answers, { what: "it asked around" });
+      await pause(50);
+      watcher.close();
+      watcher = await again.registry.watch(() => {});
+    }
+    const other = await usual.registry.watch(() => {});
+    const [since, usuallySince] = [now.asked, usually.asked];
+    await until(() => usually.asked - usuallySince >= 10, { what: "the other asked ten times" });
+    expect(now.asked - since).toBeLessThan(15);
+    watcher.close();
+    other.close();
   });
 });
 

@@ -229,17 +229,21 @@ class MdnsRegistry implements Registry {
   }
 
   #armSweep(): void {
-    this.#sweep ??= backgroundClock.after(this.#options.sweepMs, () => {
+    if (this.#sweep !== undefined) return;
+    const sweep = backgroundClock.after(this.#options.sweepMs, () => {
       const now = backgroundClock.now();
       for (const [key, expiresAt] of this.#seenKeys) if (expiresAt <= now) this.#seenKeys.delete(key);
       // Without a network nobody answers: what was known ends with its time.
       this.#askAll()
         .catch(() => {})
         .finally(() => {
+          // While it asked, the watching may have ended, and others begun, with a sweep of their own.
+          if (this.#sweep !== sweep) return;
           this.#sweep = undefined;
-          if (this.#watches > 0) this.#armSweep();
+          this.#armSweep();
         });
     });
+    this.#sweep = sweep;
   }
 
   #endWatching(): void {
