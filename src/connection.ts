@@ -2,8 +2,8 @@ import { backoffMs } from "./backoff.ts";
 import type { BrokerOptions } from "./broker-options.ts";
 import { channels } from "./diagnostics.ts";
 import type { CommonOptions, Driver, DriverContext, GivenUp } from "./driver.ts";
-import { callErrorHook } from "./error-hook.ts";
 import { BrokerError, wrapError } from "./errors.ts";
+import { guardedLogger, tellHook } from "./hooks.ts";
 import type { Clock } from "./internal/clock.ts";
 import { abortable, before, delay } from "./internal/wait.ts";
 import { defaultLogger, type Logger } from "./logger.ts";
@@ -72,7 +72,7 @@ export class Connection {
   }
 
   get logger(): Logger {
-    return this.#options().logger ?? defaultLogger;
+    return guardedLogger(this.#options().logger ?? defaultLogger);
   }
 
   /** Connects, or waits for the connecting that is under way. */
@@ -91,7 +91,7 @@ export class Connection {
     if (channels.error.hasSubscribers) channels.error.publish({ broker: this.#source.name, error });
     const { onError } = this.#options();
     if (onError === undefined) this.logger.warn({ code: error.code, topic: error.topic, error }, error.message);
-    else callErrorHook(onError, error, this.logger);
+    else tellHook(onError, error, this.logger);
   }
 
   /** Reports a message that was given up. */

@@ -56,7 +56,7 @@ export class BrokerError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === "object" && value !== null && BRAND in value;
+    return carries(value, BRAND);
   }
 }
 
@@ -73,7 +73,7 @@ export class NonRetryableError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === "object" && value !== null && NON_RETRYABLE in value;
+    return carries(value, NON_RETRYABLE);
   }
 }
 
@@ -120,5 +120,15 @@ function kindOf(value: unknown): string {
   } catch {
     // A proxy that was revoked.
     return "what cannot be shown";
+  }
+}
+
+/** Never throws: handlers may throw anything, a proxy that answers no question too. */
+function carries(value: unknown, brand: symbol): boolean {
+  try {
+    return typeof value === "object" && value !== null && brand in value;
+  } catch {
+    // What cannot be looked at is none of ours.
+    return false;
   }
 }

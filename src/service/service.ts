@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { Broker } from "../broker.ts";
 import type { Codec } from "../codec.ts";
 import type { Delivery } from "../delivery.ts";
-import { callErrorHook } from "../error-hook.ts";
 import { BrokerError, wrapError } from "../errors.ts";
+import { guardedLogger, tellHook } from "../hooks.ts";
 import { type Deferred, deferred } from "../internal/deferred.ts";
 import { defaultLogger } from "../logger.ts";
 import { openRegistry } from "../registries/by-name.ts";
@@ -121,7 +121,8 @@ export class Service implements AsyncDisposable {
     this.#options = withSettings(given, settings);
     if (given.broker instanceof Broker) {
       const unused = "Settings for the broker are not used: the program made its broker itself.";
-      if (concernBroker(settings)) (given.broker.options.logger ?? defaultLogger).warn({ service: this.name }, unused);
+      if (concernBroker(settings))
+        guardedLogger(given.broker.options.logger ?? defaultLogger).warn({ service: this.name }, unused);
       return;
     }
     this.#broker = undefined;
@@ -429,8 +430,8 @@ export class Service implements AsyncDisposable {
   #report(error: unknown, context: string): void {
     const wrapped = wrapError(error, "ERR_DRIVER", context);
     const onError = this.#options.onError ?? this.broker.options.onError;
-    const logger = this.broker.options.logger ?? defaultLogger;
+    const logger = guardedLogger(this.broker.options.logger ?? defaultLogger);
     if (onError === undefined) logger.error({ service: this.name, error: wrapped }, wrapped.message);
-    else callErrorHook(onError, wrapped, logger);
+    else tellHook(onError, wrapped, logger);
   }
 }

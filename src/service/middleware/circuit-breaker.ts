@@ -1,5 +1,6 @@
 import { check } from "../../check-options.ts";
 import { BrokerError, describeError, isFinal } from "../../errors.ts";
+import { guardedLogger } from "../../hooks.ts";
 import { type Clock, systemClock } from "../../internal/clock.ts";
 import { defaultLogger, type Logger } from "../../logger.ts";
 import type { BothSides, Side } from "./both-sides.ts";
@@ -63,14 +64,8 @@ const table = {
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBreaker {
   checkMiddlewareOptions("circuitBreaker", options, table);
-  const {
-    failures = 5,
-    resetMs = 30_000,
-    isFailure = isNotTheMessage,
-    onChange,
-    logger = defaultLogger,
-    clock = systemClock,
-  } = options;
+  const { failures = 5, resetMs = 30_000, isFailure = isNotTheMessage, onChange, clock = systemClock } = options;
+  const logger = guardedLogger(options.logger ?? defaultLogger);
   const tell = (change: CircuitChange) => {
     const { side, to, error } = change;
     if (to === "open")

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Check, check } from "../../check-options.ts";
 import { BrokerError, describeError, wrapError } from "../../errors.ts";
+import { guardedLogger } from "../../hooks.ts";
 import type { Clock } from "../../internal/clock.ts";
 import { defaultLogger, type Logger } from "../../logger.ts";
 import type { SubscribeContext, SubscribeMiddleware } from "../middleware.ts";
@@ -54,7 +55,8 @@ const table = {
  */
 export function dedupe(options: DedupeOptions = {}): SubscribeMiddleware {
   checkMiddlewareOptions("dedupe", options, table);
-  const { ttlMs = 3_600_000, claimTtlMs = 60_000, maxEntries, logger = defaultLogger, clock } = options;
+  const { ttlMs = 3_600_000, claimTtlMs = 60_000, maxEntries, clock } = options;
+  const logger = guardedLogger(options.logger ?? defaultLogger);
   if (options.store !== undefined && (maxEntries !== undefined || clock !== undefined)) {
     throw new BrokerError(
       "ERR_INVALID_OPTION",
