@@ -42,6 +42,8 @@ export interface PeerHost {
   readonly connected: number;
   /** Decides whether a connection that this side has opened is the one between the two. */
   adopt(connection: WireConnection): void;
+  /** Resolves with whether the secret that peers prove is another one now. */
+  renewSecret(): Promise<boolean>;
   /** Answers a call of the peer. */
   answer(name: string, argument: unknown): Promise<unknown>;
   onError(error: BrokerError): void;
@@ -325,6 +327,7 @@ export class Peer implements ConnectionOwner {
     const pauseMs = isUntrusted ? REDIAL_UNTRUSTED_MS : Math.min(most, first * 2 ** Math.min(this.#failures, 10));
     // Not all at the same time.
     this.#redialLater(pauseMs * (0.75 + Math.random() / 2));
+    if (isUntrusted) void this.#host.renewSecret().then((isNew) => isNew && this.connect());
   }
 
   #redialLater(delayMs: number): void {

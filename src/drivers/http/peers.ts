@@ -32,6 +32,8 @@ export interface PeersParts {
   readonly own: () => OwnSide;
   readonly outbox: Outbox;
   readonly subscriptions: ReceivingSubscriptions;
+  /** Resolves with whether the secret that peers prove is another one now. */
+  renewSecret(): Promise<boolean>;
   answer(name: string, argument: unknown): Promise<unknown>;
   onError(error: BrokerError): void;
 }
@@ -62,6 +64,7 @@ export class Peers {
       outbox,
       subscriptions,
       adopt: (connection) => this.#adopt(connection),
+      renewSecret: () => parts.renewSecret(),
       answer: (name, argument) => parts.answer(name, argument),
       onError: (error) => parts.onError(error),
       onGone: (peer, forGood) => this.#onGone(peer, forGood),

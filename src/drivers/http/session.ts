@@ -36,6 +36,7 @@ import { QUEUE_TTL_MS, QueueRecords } from "./queue-records.ts";
 import { ReceivingSubscriptions } from "./receiving-subscriptions.ts";
 import { peerRecord, type SubscriptionDoor, subscriptionRecord } from "./records.ts";
 import { openSecurity, unprotected } from "./security/open-security.ts";
+import { ProofKey } from "./security/proof-key.ts";
 import { Refusals } from "./security/refusals.ts";
 import type { Security } from "./security/security.ts";
 import { bindingWarnings } from "./security/warnings.ts";
@@ -69,10 +70,12 @@ export interface HttpSession {
 /** Opens a session: the server listens, this process is registered, and who subscribes to what is known. */
 export async function openSession(options: HttpOptions, context: DriverContext): Promise<HttpSession> {
   const registry = await openRegistry(options.registry ?? "local", context.options.registryAddress);
-  const { security, warnings } = await openSecurity(options, registry);
+  const { security, provesRegistry, warnings } = await openSecurity(options, registry);
+  const { clock } = context;
+  const proofKey = new ProofKey(security.proofKey, provesRegistry ? registry : undefined, () => clock.now());
   for (const warning of warnings) context.logger.warn({}, warning);
   const storage = await openOwnStorage(options, context);
-  const session = new Session({ registry, security, options, context, storage });
+  const session = new Session({ registry, security, proofKey, options, context, storage });
   try {
     await session.open();
   } catch (error) {
@@ -87,6 +90,7 @@ export async function openSession(options: HttpOptions, context: DriverContext):
 interface SessionParts {
   readonly registry: Registry;
   readonly security: Security;
+  readonly proofKey: ProofKey;
   readonly options: HttpOptions;
   readonly context: DriverContext;
   readonly storage: Storage | undefined;
@@ -129,7 +133,7 @@ class Session implements HttpSession {
   readonly #limits: OutboxLimits;
   #report: BacklogReport | undefined;
 
-  constructor({ registry, security, options, context, storage }: SessionParts) {
+  constructor({ registry, security, proofKey, options, context, storage }: SessionParts) {
     const { clock, options: common } = context;
     const onError = (error: BrokerError) => context.onError(error);
     const listen = parseAddress(options.address ?? "127.0.0.1:0");
@@ -155,7 +159,10 @@ class Session implements HttpSession {
     });
     const limits = httpLimits(options.limits);
     const refusals = new Refusals(clock, onError);
-    const refused = (why: string, from: string | undefined) => refusals.note(why, from);
+    const refused = (why: string, from: string | undefined) => {
+      refusals.note(why, from);
+      void proofKey.renew();
+    };
     this.#own = () => ({
       terms: {
         peerId: this.#peerId,
@@ -163,7 +170,7 @@ class Session implements HttpSession {
         maxMessageBytes: common.maxMessageBytes,
         idleMs: limits.idleTimeoutMs,
       },
-      secret: security.proofKey,
+      secret: proofKey.current,
       clock,
       turn: this.#turn,
       security,
@@ -176,6 +183,7 @@ class Session implements HttpSession {
       own: this.#own,
       outbox: this.outbox,
       subscriptions: this.#subscriptions,
+      renewSecret: () => proofKey.renew(),
       answer: answerCalls({ ...own, addQueue: (queue) => this.#directory.addQueue(queue) }),
       onError,
     });
@@ -226,7 +234,7 @@ class Session implements HttpSession {
     await this.#server.listen();
     await this.#goServer?.listen();
     this.#warn();
-    this.#acceptor = new Acceptor(this.#own(), (connection) => this.#peers.accept(connection));
+    this.#acceptor = new Acceptor(this.#own, (connection) => this.#peers.accept(connection));
     // Registered before looking: whoever subscribes at the same time sees this process, or is seen by it.
     const record = peerRecord(this.#peerId, this.address, this.#security.metadata);
     const registration = await this.#keep(record);

@@ -4,11 +4,20 @@
  *
  * Each instance keeps its records in one file, which is replaced as a whole; standing records have files of their own. A
  * process that ends takes its records with it: by itself when it exits, and when it is killed the others notice within
- * about a second and clean up. Between processes that do not share pids (containers) only the TTL decides.
+ * about a second and clean up. Between processes that do not share pids (containers) only the TTL decides. Whoever watches puts
+ * back what was removed of its own, and with the whole folder the standing records and the secret.
  */
 import type { RegisterOptions, Registry, RegistryEvent, Service, Watcher } from "../../registry.ts";
 import { Listeners } from "../listeners.ts";
-import { diffServices, expiry, mergeRecords, recordKeys, toRecords } from "../records.ts";
+import {
+  diffServices,
+  expiry,
+  mergeRecords,
+  type RegistryRecord,
+  recordKey,
+  recordKeys,
+  toRecords,
+} from "../records.ts";
 import { AtomicWriter } from "./atomic-file.ts";
 import { coalesced } from "./coalesced.ts";
 import { defaultFolder, PrivateFolder } from "./folder.ts";
@@ -119,6 +128,7 @@ class LocalRegistry implements Registry {
   }
 
   readonly #scan: () => Promise<readonly Service[]> = coalesced(async () => {
+    await this.#restore();
     const services = mergeRecords(await this.#scanner.scan());
     if (this.#seen !== undefined) {
       const events = diffServices(this.#seen, services);
@@ -128,9 +138,25 @@ class LocalRegistry implements Registry {
     return services;
   });
 
+  /** Puts back what somebody has removed: who clears folders for temporary files, or ends a user's session, asks nobody. */
+  async #restore(): Promise<void> {
+    if (!this.#own.shown) return;
+    try {
+      if (!(await this.#folder.exists())) await this.#standing.put(byKey(this.#scanner.standing));
+      await this.#secret.restore();
+      await this.#own.restore();
+    } catch {
+      // Whoever keeps the records fresh tries it soon, and reports it.
+    }
+  }
+
   #rest(): void {
     if (this.#listeners.size > 0) return;
     this.#monitor.close();
     this.#seen = undefined;
   }
+}
+
+function byKey(records: readonly RegistryRecord[]): Map<string, RegistryRecord> {
+  return new Map(records.map((record) => [recordKey(record.service, record.node), record]));
 }

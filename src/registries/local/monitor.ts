@@ -74,10 +74,19 @@ export class Monitor {
 
   /** A folder that was removed and made again is another one, which the old watch does not see. */
   #rewatch(): void {
-    const inode = statSync(this.#path, { bigint: true, throwIfNoEntry: false })?.ino;
+    const inode = this.#inodeNow();
     if (this.#watcher !== undefined && inode === this.#inode) return;
     this.#unwatch();
     if (inode !== undefined) this.#watch();
+  }
+
+  #inodeNow(): bigint | undefined {
+    try {
+      return statSync(this.#path, { bigint: true, throwIfNoEntry: false })?.ino;
+    } catch {
+      // It cannot be looked at, for one because what it lies in is closed to this user now: as good as gone.
+      return undefined;
+    }
   }
 
   #onEvent(name: string | null): void {

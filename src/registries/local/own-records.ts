@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { RegistryRecord } from "../records.ts";
 import type { AtomicWriter } from "./atomic-file.ts";
@@ -43,6 +44,16 @@ export class OwnRecords {
   async remove(keys: readonly string[]): Promise<void> {
     for (const key of keys) this.#drop(key);
     if (!this.#written) await this.#flush();
+  }
+
+  /** Whether the others find anything of this process. */
+  get shown(): boolean {
+    return this.#keep !== undefined;
+  }
+
+  /** Writes the file again if somebody has removed it. Rejects with `ERR_REGISTRY`. */
+  async restore(): Promise<void> {
+    if (this.shown && !existsSync(this.#folder.file(this.#name))) await this.#flush();
   }
 
   readonly #flush: () => Promise<void> = coalesced(async () => {

@@ -14,17 +14,31 @@ const EXPIRED_GRACE_MS = 60_000;
 /** How old a file that is not understood must be to be removed: a newer version of this package may have written it. */
 const FOREIGN_GRACE_MS = 86_400_000;
 
+/** A file that is read. */
+interface ClaimedFile {
+  readonly path: string;
+  /** The process whose file it is by its name; `undefined` where that tells none. */
+  readonly owner: Owner | undefined;
+  readonly isStanding: boolean;
+}
+
 /** Reads the folder, and cleans it of what ended processes left. */
 export class Scanner {
   readonly #folder: PrivateFolder;
   readonly #self: Owner;
   readonly #files = new RecordFiles();
   #owners: Owner[] = [];
+  #standing: RegistryRecord[] = [];
   #nextExpiry = Number.POSITIVE_INFINITY;
 
   constructor(folder: PrivateFolder, self: Owner) {
     this.#folder = folder;
     this.#self = self;
+  }
+
+  /** The standing records that the last scan of a folder found, which no process puts back by itself. */
+  get standing(): readonly RegistryRecord[] {
+    return this.#standing;
   }
 
   /** The live records of all processes. Rejects with `ERR_REGISTRY` when the folder cannot be read or trusted. */
@@ -46,30 +60,36 @@ export class Scanner {
   async #read(names: readonly string[]): Promise<RegistryRecord[]> {
     const files = this.#claim(names);
     const records: RegistryRecord[] = [];
+    const standing: RegistryRecord[] = [];
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const batch = files.slice(start, start + FILES_AT_ONCE);
       const contents = await Promise.all(batch.map(({ path }) => this.#files.read(path)));
       for (const [index, content] of contents.entries()) {
         const file = batch[index];
         if (file === undefined || content === undefined) continue;
-        for (const record of content.records?.values() ?? []) records.push(record);
+        for (const record of content.records?.values() ?? []) {
+          records.push(record);
+          if (file.isStanding) standing.push(record);
+        }
         this.#removeOutdated(file.path, file.owner, content);
       }
     }
+    this.#standing = standing;
     const owners = files.flatMap(({ owner }) => owner ?? []);
     return this.#finish(records, owners, new Set(files.map(({ path }) => path)));
   }
 
   /** The record files whose process may be alive; those of ended processes are removed. */
-  #claim(names: readonly string[]): { path: string; owner: Owner | undefined }[] {
-    const files: { path: string; owner: Owner | undefined }[] = [];
+  #claim(names: readonly string[]): ClaimedFile[] {
+    const files: ClaimedFile[] = [];
     for (const name of names) {
       const kind = fileKind(name);
       if (kind === undefined) continue;
       const path = this.#folder.file(name);
-      const owner = kind.kind === "standing" ? undefined : parseOwner(kind.stem);
+      const isStanding = kind.kind === "standing";
+      const owner = isStanding ? undefined : parseOwner(kind.stem);
       if (owner !== undefined && hasEnded(owner, this.#self)) remove(path);
-      else if (kind.kind !== "temporary") files.push({ path, owner });
+      else if (kind.kind !== "temporary") files.push({ path, owner, isStanding });
     }
     return files;
   }

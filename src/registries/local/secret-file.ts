@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { type FileHandle, open, utimes } from "node:fs/promises";
 import type { AtomicWriter } from "./atomic-file.ts";
 import { errorCode, expecting, refusal, registryFailure } from "./failure.ts";
@@ -14,27 +14,38 @@ export class SecretFile {
   readonly #folder: PrivateFolder;
   readonly #writer: AtomicWriter;
   #touchedAt: number | undefined;
+  /** What was read last. */
+  #known: Uint8Array | undefined;
 
   constructor(folder: PrivateFolder, writer: AtomicWriter) {
     this.#folder = folder;
     this.#writer = writer;
   }
 
-  /** Reads the secret, and creates it first if there is none. Rejects with `ERR_REGISTRY` when it cannot be trusted. */
+  /**
+   * Reads the secret, and creates it first if there is none: with what was read before, if that is gone since. Rejects with
+   * `ERR_REGISTRY` when it cannot be trusted.
+   */
   async read(): Promise<Uint8Array> {
     await this.#folder.ensure();
     const path = this.#folder.file(NAME);
     try {
       let secret = await this.#open(path);
       while (secret === undefined) {
-        await this.#writer.createOnce(NAME, randomBytes(SECRET_BYTES));
+        await this.#writer.createOnce(NAME, this.#known ?? randomBytes(SECRET_BYTES));
         secret = await this.#open(path);
       }
       this.#touchedAt ??= Date.now();
+      this.#known = secret;
       return secret;
     } catch (error) {
       throw registryFailure(error, `read ${path}`);
     }
+  }
+
+  /** Puts the secret back if it is gone: whoever comes next would make another, and not be let in by those that have this one. */
+  async restore(): Promise<void> {
+    if (this.#known !== undefined && !existsSync(this.#folder.file(NAME))) await this.read();
   }
 
   /**

@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Monitor } from "../../../src/registries/local/monitor.ts";
@@ -76,4 +76,21 @@ test("a folder that takes the place of the watched one is watched after the next
   await writeFile(join(folder, "new.json"), "new");
   // Sooner than the next rescan.
   await vi.waitFor(() => expect(reports()).toBeGreaterThan(before), { timeout: 4_000, interval: 10 });
+});
+
+test("a folder that cannot be looked at any more is reported at every check, and again when it can be", async () => {
+  const parent = await temporaryFolder();
+  const folder = join(parent, "registry");
+  await mkdir(folder, { recursive: true });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const { reports } = start(folder, () => false);
+  await rm(parent, { recursive: true });
+  await writeFile(parent, "a file in place of the folder that it was in");
+  vi.advanceTimersByTime(5_000);
+  const before = reports();
+  vi.advanceTimersByTime(1_000);
+  expect(reports()).toBeGreaterThan(before);
 });

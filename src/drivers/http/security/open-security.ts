@@ -12,6 +12,8 @@ const SHORT_SECRET_BYTES = 16;
 /** How the options ask for connections to be protected, and what to warn of. */
 export interface OpenedSecurity {
   readonly security: Security;
+  /** Whether what is proved is the registry's secret. */
+  readonly provesRegistry: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -42,7 +44,7 @@ export async function openSecurity(
         : options.secure === true
           ? await pinned(registry, proofKey)
           : unprotected(proofKey);
-  return { security, warnings };
+  return { security, provesRegistry: secret === undefined, warnings };
 }
 
 /** No encryption: what there is to prove is proved in the open, by HMAC. */

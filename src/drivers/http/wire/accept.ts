@@ -22,14 +22,17 @@ import { type Terms, WireConnection } from "./wire-connection.ts";
 
 /** Takes connections of peers, from the request that asks for the wire until the proof that it is one. */
 export class Acceptor {
-  readonly #own: OwnSide;
+  readonly #own: () => OwnSide;
   readonly #established: (connection: WireConnection) => void;
   /** Connections whose proof has not come yet. */
   readonly #pending = new Set<Duplex>();
   #closed = false;
 
-  /** @param established gets each proved connection, welcomes it and hands it to its owner, or ends it. */
-  constructor(own: OwnSide, established: (connection: WireConnection) => void) {
+  /**
+   * @param own looked at for each connection
+   * @param established gets each proved connection, welcomes it and hands it to its owner, or ends it.
+   */
+  constructor(own: () => OwnSide, established: (connection: WireConnection) => void) {
     this.#own = own;
     this.#established = established;
   }
@@ -43,7 +46,7 @@ export class Acceptor {
   /** Handles a request for another protocol. Whether it may come from where it comes from was looked at before. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { headers, method, url } = request;
-    const { secret, security } = this.#own;
+    const { secret, security } = this.#own();
     if (method !== "GET" || url !== WIRE_PATH || headers.upgrade?.toLowerCase() !== WIRE_PROTOCOL)
       return refuseUpgrade(socket, 400, "there is no such protocol here");
     if (this.#closed) return refuseUpgrade(socket, 503, "the broker is disconnecting");
@@ -94,7 +97,7 @@ export class Acceptor {
 
   /** Gives a connection a limited time to prove itself; returns what ends the wait. */
   #await(socket: Duplex): () => void {
-    const { clock, handshakeTimeoutMs } = this.#own;
+    const { clock, handshakeTimeoutMs } = this.#own();
     this.#pending.add(socket);
     const timer = clock.after(handshakeTimeoutMs, () => socket.destroy());
     const over = () => {
@@ -114,7 +117,7 @@ export class Acceptor {
     clientChallenge: string,
     over: () => void,
   ): void {
-    const { secret, terms: mine } = this.#own;
+    const { secret, terms: mine } = this.#own();
     const handshake: Handshake = {
       address: mine.address,
       versions,
@@ -139,8 +142,8 @@ export class Acceptor {
     };
     socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headerLines(lines)}\r\n`);
     const unproved = () =>
-      this.#own.refused("it could not prove that it knows the shared secret", (socket as Socket).remoteAddress);
-    const connection = new WireConnection(socket, terms, false, maxFrameBytes(mine.maxMessageBytes), this.#own);
+      this.#own().refused("it could not prove that it knows the shared secret", (socket as Socket).remoteAddress);
+    const connection = new WireConnection(socket, terms, false, maxFrameBytes(mine.maxMessageBytes), this.#own());
     connection.start(
       {
         frame: (type: number, { bytes, at, end }: ByteReader) => {
@@ -168,7 +171,7 @@ export class Acceptor {
 
   /** Tells the other side why it is not let in, and this process's owner too. */
   #refuse(socket: Duplex, status: number, told: string, why: string): void {
-    this.#own.refused(why, (socket as Socket).remoteAddress);
+    this.#own().refused(why, (socket as Socket).remoteAddress);
     refuseUpgrade(socket, status, told);
   }
 }

@@ -56,6 +56,7 @@ function open() {
     outbox,
     subscriptions,
     adopt: () => {},
+    renewSecret: async () => false,
     answer: async () => null,
     onError: (error) => errors.push(error),
     onGone: () => {},
