@@ -30,6 +30,9 @@ const PING_MS = 2_000;
 /** One that says nothing for this long then hangs, is very busy, or is out of reach, in milliseconds. */
 const SILENT_MS = 5_000;
 
+/** A peer that cuts so many connections in a row before they stand is told of. */
+const CUTS_BEFORE_REPORT = 5;
+
 /** An idle connection is kept awake so often within the time that the other side bears to hear nothing. */
 const PINGS_PER_IDLE = 3;
 
@@ -68,6 +71,8 @@ export class Peer implements ConnectionOwner {
   #dial: Dial | undefined;
   #redial: Timer | undefined;
   #failures = 0;
+  /** Whether it was told that no connection can be made, since there was one. */
+  #told = false;
   /** Resolves with whether a connection is there over which the peer has told everything. */
   #ready: Deferred<boolean> = deferred();
   #isReady = false;
@@ -299,6 +304,7 @@ export class Peer implements ConnectionOwner {
 
   #becomeReady(): void {
     this.#failures = 0;
+    this.#told = false;
     this.#isReady = true;
     this.#hangs = false;
     this.#ready.resolve(true);
@@ -312,8 +318,15 @@ export class Peer implements ConnectionOwner {
     const isBusy = this.sending.busy;
     // Nobody listens there: whatever the process had, it does not have any more.
     if (isRefused) this.sending.lose();
-    const isExpected = error instanceof DuplicateError || (isRefused && !isBusy) || isCut(error);
-    if (this.#failures === 1 && !isExpected) this.#report(error);
+    // One that begins or ends may cut a connection or two; one that cuts them all lets nobody in.
+    const isExpected =
+      error instanceof DuplicateError ||
+      (isRefused && !isBusy) ||
+      (isCut(error) && this.#failures < CUTS_BEFORE_REPORT);
+    if (!this.#told && !isExpected) {
+      this.#told = true;
+      this.#report(error);
+    }
     if (!(error instanceof DuplicateError)) {
       this.#ready.resolve(false);
       this.#ready = deferred();
