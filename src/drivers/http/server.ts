@@ -119,7 +119,8 @@ export class PeerServer {
             }),
           );
       });
-      this.#server.listen(port, host, () => {
+      // In a worker of node:cluster too it is this process that is reached: the others have addresses of their own.
+      this.#server.listen({ port, host, exclusive: true }, () => {
         this.#server.removeAllListeners("error");
         const { address, port: bound } = this.#server.address() as AddressInfo;
         this.#bound = { host: address, port: bound };
