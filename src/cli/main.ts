@@ -18,5 +18,8 @@ const terminal: Terminal = {
   },
 };
 
+// Where nobody reads standard error any more, its lines are lost, and nothing else is: without a listener the process would end.
+process.stderr.on("error", () => {});
+
 // Set, not exited with: what is still on its way to standard output would be lost.
 process.exitCode = await runProgram(process.argv.slice(2), terminal);

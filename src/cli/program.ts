@@ -10,6 +10,7 @@ import { addSub } from "./commands/sub.ts";
 import { visible } from "./escape.ts";
 import { exitStatus, isBrokenPipe, reportError } from "./report-error.ts";
 import type { Terminal } from "./terminal.ts";
+import { TextWriter } from "./text-writer.ts";
 
 const DESCRIPTION =
   "Publish and subscribe from a terminal. Without --broker or TIDINGS_BROKER it uses the embedded HTTP broker: processes of " +
@@ -34,18 +35,29 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   const onFailure = () => {
     failed = true;
   };
+  const help = new TextWriter(terminal.stdout);
   try {
-    await createProgram(terminal, onFailure).parseAsync(withHyphens(args), { from: "user" });
+    await parse(createProgram(terminal, help, onFailure), args);
+    await help.written();
     return failed ? 1 : 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (isBrokenPipe(error)) return 0;
+    if (error instanceof CommanderError) return 2;
+    if (isBrokenPipe(error)) return failed ? 1 : 0;
     reportError(error, terminal);
     return exitStatus(error);
   }
 }
 
-function createProgram(terminal: Terminal, onFailure: () => void): Command {
+/** Runs the command that the arguments name. Help and version, for which commander throws as well, are no error. */
+async function parse(program: Command, args: readonly string[]): Promise<void> {
+  try {
+    await program.parseAsync(withHyphens(args), { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError && error.exitCode === 0)) throw error;
+  }
+}
+
+function createProgram(terminal: Terminal, help: TextWriter, onFailure: () => void): Command {
   const { stdout, stderr } = terminal;
   // Settings come first: the commands inherit them when they are added.
   const program = new Command("tidings")
@@ -55,7 +67,7 @@ function createProgram(terminal: Terminal, onFailure: () => void): Command {
     .addHelpText("after", AFTER_HELP)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => stdout.write(text),
+      writeOut: (text) => help.write(text),
       writeErr: (text) => stderr.write(text),
       outputError: (text, write) => write(`${usageLine(text)}\n`),
       getOutHelpWidth: () => stdout.columns ?? 100,

@@ -23,6 +23,8 @@ export interface FakeTerminalOptions {
   readonly interruptAt?: string;
   /** How many lines the reader of standard output takes before it leaves. */
   readonly leavesAfter?: number;
+  /** What writing more than `leavesAfter` lines fails with. Default: `EPIPE`, as where the reader has left. */
+  readonly outputError?: string;
 }
 
 /** Makes a terminal. */
@@ -34,7 +36,8 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
   if (options.stdin !== undefined) stdin.end(options.stdin);
   const stdout = new Writable({
     write(chunk, _encoding, done) {
-      if (room === 0) return done(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+      const code = options.outputError ?? "EPIPE";
+      if (room === 0) return done(Object.assign(new Error(`write ${code}`), { code }));
       room -= 1;
       written.out += String(chunk);
       done();

@@ -97,6 +97,22 @@ describe("tidings", () => {
     expect(sub.err).not.toContain("ERR_");
   });
 
+  test("a reader of standard error that leaves costs no message", async () => {
+    const sub = start(["sub", "t", "--count", "1", "--json"]);
+    sub.child.stderr?.destroy();
+    const pub = start(["pub", "t", "x", "--json"]);
+    pub.child.stderr?.destroy();
+    await Promise.all([pub.endsWith(0), sub.endsWith(0)]);
+    expect(JSON.parse(sub.out).id).toBe(JSON.parse(pub.out).id);
+  });
+
+  test.each(["--help", "--version", "help pub", "pub --help"])("%s ends well when its reader leaves", async (args) => {
+    const program = start(args.split(" "));
+    program.child.stdout?.destroy();
+    await program.endsWith(0);
+    expect(program.err).toBe("");
+  });
+
   test("services shows subscriptions, with node ids", async () => {
     const sub = start(["sub", "orders.created", "--queue", "billing"]);
     await sub.says("subscribed");

@@ -316,3 +316,11 @@ test("help and version go to standard output", async () => {
   }
   expect((await run(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
+
+test.each(["--help", "--version", "pub --help", "doctor", "doctor --json", "queues ls"])(
+  "%s that cannot be written is a failure",
+  async (args) => {
+    const result = await run(args.split(" "), { leavesAfter: 0, outputError: "ENOSPC" });
+    expect(result).toEqual({ status: 1, out: "", err: "ERR_DRIVER: Unexpected error: write ENOSPC\n" });
+  },
+);

@@ -7,11 +7,11 @@ import { colorsFor } from "../colors.ts";
 import { examine } from "../doctor/examine.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { jsonLine, visible } from "../escape.ts";
-import { LineWriter } from "../line-writer.ts";
 import { openBroker } from "../open-broker.ts";
 import { milliseconds } from "../parse-flags.ts";
 import { addSharedOptions } from "../shared-options.ts";
 import type { Terminal } from "../terminal.ts";
+import { TextWriter } from "../text-writer.ts";
 
 interface DoctorFlags extends GivenFlags {
   readonly timeoutMs: number;
@@ -42,10 +42,10 @@ async function diagnose(flags: DoctorFlags, terminal: Terminal, onFailure: () =>
   const settings = resolveBrokerSettings(flags, terminal.env);
   const stop = terminal.stopSignal();
   const findings: Finding[] = [];
-  const output = new LineWriter(terminal.stdout);
+  const output = new TextWriter(terminal.stdout);
   const print = (finding: Finding) => {
     findings.push(finding);
-    if (flags.json !== true) void output.tryWrite(findingText(finding, terminal));
+    if (flags.json !== true) output.write(`${findingText(finding, terminal)}\n`);
     if (finding.status === "failure") {
       onFailure();
       terminal.stderr.write(`${finding.code ?? "ERR_DRIVER"}: ${visible(`${finding.check}: ${finding.message}`)}\n`);
@@ -81,7 +81,8 @@ async function diagnose(flags: DoctorFlags, terminal: Terminal, onFailure: () =>
   } finally {
     await broker.disconnect();
   }
-  if (flags.json === true) await output.write(jsonLine({ ...facts, checks: findings }));
+  if (flags.json === true) output.write(`${jsonLine({ ...facts, checks: findings })}\n`);
+  await output.written();
 }
 
 /** A finding as a line, its advice on the next. */
