@@ -1,4 +1,5 @@
 import type { Broker } from "../broker.ts";
+import { BrokerError } from "../errors.ts";
 import type { GivenFlags } from "../service/settings/parse-flags.ts";
 import { resolveBrokerSettings } from "../service/settings/resolve-settings.ts";
 import { openBroker, withBroker } from "./open-broker.ts";
@@ -9,9 +10,9 @@ import type { Terminal } from "./terminal.ts";
 const DRAIN_MS = 1_000;
 
 /**
- * Connects the broker that flags and environment stand for, runs `work`, and disconnects, however it ended. Ctrl-C while it
- * connects ends it well; from then on it is for `work` to see `stop`.
- * @throws what connecting or `work` threw
+ * Connects the broker that flags and environment stand for, runs `work`, and disconnects, however it ended. From the moment it is
+ * connected it is for `work` to see `stop`.
+ * @throws what connecting or `work` threw; BrokerError `ERR_NOT_CONNECTED` when it was interrupted while it connected
  */
 export async function withConnection(
   flags: GivenFlags,
@@ -29,8 +30,8 @@ export async function withConnection(
     try {
       await broker.connect({ signal: stop });
     } catch (error) {
-      if (stop.aborted && error === stop.reason) return;
-      throw error;
+      if (!(stop.aborted && error === stop.reason)) throw error;
+      throw new BrokerError("ERR_NOT_CONNECTED", "Interrupted before it was connected: nothing was done.");
     }
     await work(broker, stop);
   });

@@ -97,6 +97,30 @@ describe("tidings", () => {
     expect(sub.err).not.toContain("ERR_");
   });
 
+  test("sub ends when it is interrupted though its reader does not read, and another member gets the rest", {
+    timeout: 60_000,
+  }, async () => {
+    const first = start(["sub", "t", "-q", "q", "--json"]);
+    await first.says("subscribed");
+    first.child.stdout?.pause();
+    const exited = new Promise((resolve) => first.child.once("exit", resolve));
+    const input = "x".repeat(60_000);
+    const pub = start(["pub", "t", "--count", "40", "--timeout-ms", "60000", "--json"], { input });
+    await pub.hasLines(40);
+    const second = start(["sub", "t", "-q", "q", "--json"]);
+    await second.says("subscribed");
+    first.child.kill("SIGTERM");
+    expect(await exited).toBe(0);
+    first.child.stdout?.resume();
+    await pub.endsWith(0);
+    second.child.kill("SIGTERM");
+    await second.endsWith(0);
+    await first.ended;
+    const whole = [...first.lines, ...second.lines].filter((line) => line.endsWith("}"));
+    const ids = (lines: readonly string[]) => new Set(lines.map((line) => JSON.parse(line).id));
+    expect(ids(whole)).toEqual(ids(pub.lines));
+  });
+
   test("a reader of standard error that leaves costs no message", async () => {
     const sub = start(["sub", "t", "--count", "1", "--json"]);
     sub.child.stderr?.destroy();

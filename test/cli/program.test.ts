@@ -305,6 +305,17 @@ test("a failure has status 1, no stack, and one with TIDINGS_DEBUG=1", async () 
   expect((await run(args, { env: { TIDINGS_DEBUG: "1" } })).err).toContain("    at ");
 });
 
+test.each(["queues ls --json", "queues create t q", "queues rm t q", "dlq ls", "dlq redrive t", "dlq drop t --json"])(
+  "%s that is interrupted before it is connected has done nothing, and says so",
+  async (args) => {
+    const { terminal, ended } = start(args.split(" "));
+    terminal.interrupt();
+    expect(await ended).toBe(1);
+    expect(terminal.out()).toBe("");
+    expect(terminal.err()).toBe("ERR_NOT_CONNECTED: Interrupted before it was connected: nothing was done.\n");
+  },
+);
+
 test("help and version go to standard output", async () => {
   const commands = ["pub", "sub", "services", "queues", "dlq", "doctor"];
   for (const args of [["--help"], ...commands.map((command) => [command, "--help"])]) {
