@@ -49,7 +49,7 @@ export interface BrokerOptions {
   /** A folder that keeps the outbox on disk (HTTP broker). Default none: memory. */
   storage?: string;
   /** What all peers know and nobody else (HTTP broker), not empty: mutual proof and encryption without certificates. */
-  secret?: string | Uint8Array;
+  secret?: string | Uint8Array | undefined;
   /** Certificates to use (HTTP, NATS and RabbitMQ); which members it has is the driver's. */
   tls?: object;
   /** Encrypts connections (HTTP and NATS); without `secret` and `tls` the HTTP broker makes itself a certificate. Default false. */

@@ -53,7 +53,7 @@ export interface HttpOptions {
    * What all peers know and nobody else: connections are encrypted, and both sides prove it. At least 16 random bytes; text
    * counts as UTF-8. Default: `TIDINGS_SECRET`, or what is in the file that `TIDINGS_SECRET_FILE` names; else none.
    */
-  secret?: string | Uint8Array;
+  secret?: string | Uint8Array | undefined;
   /** Certificates for the connections. Default none. */
   tls?: HttpTlsOptions;
   /** Encrypts in any case: without `secret` and `tls`, with a certificate that peers find in the registry. Default false. */
