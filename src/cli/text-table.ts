@@ -6,6 +6,8 @@ const GAP = 2;
 const MARGIN = "  ";
 /** A column is never narrower than this: a terminal that is too narrow even so shows lines that are too long. */
 const MIN_TEXT = 6;
+/** Text whose every character takes one column: its length says how wide it is. */
+const PLAIN = /^[\u0020-\u007e]*$/;
 /** Where a text that has to go on in the next line is cut if there is no blank: after these. */
 const BREAKS = new Set([".", "-", "_", "/"]);
 const NO_BORDERS = Object.fromEntries(
@@ -33,18 +35,31 @@ export function textTable(
     Math.max(...[heading, ...rows.map((row) => row[column] ?? "")].map(textWidth)),
   );
   const widths = shrink(natural, width - MARGIN.length);
+  const wrapped = rows.map((row) => row.map((text, column) => wrap(text, widths[column] ?? MIN_TEXT)));
+  return [headings.map((heading) => [paint(heading)]), ...wrapped]
+    .flatMap((cells) => rowLines(cells, widths))
+    .map((line) => `${MARGIN}${line}`.trimEnd())
+    .join("\n");
+}
+
+/** The lines of a row, from the lines of its cells. */
+function rowLines(cells: readonly (readonly string[])[], widths: readonly number[]): string[] {
+  const height = Math.max(...cells.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, index) =>
+    cells.map((lines, column) => padded(lines[index] ?? "", (widths[column] ?? MIN_TEXT) + GAP)).join(""),
+  );
+}
+
+/** A line with blanks up to `width`. Only what has to be measured goes to the library: it takes long, and there may be thousands. */
+function padded(line: string, width: number): string {
+  if (PLAIN.test(line)) return line.padEnd(width);
   const table = new Table({
-    head: headings.map(paint),
-    colWidths: widths.map((text) => text + GAP),
+    colWidths: [width],
     chars: { ...NO_BORDERS, middle: "" },
     style: { head: [], border: [], "padding-left": 0, "padding-right": GAP },
   });
-  table.push(...rows.map((row) => row.map((text, column) => wrap(text, widths[column] ?? MIN_TEXT).join("\n"))));
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => `${MARGIN}${line}`.trimEnd())
-    .join("\n");
+  table.push([line]);
+  return table.toString();
 }
 
 /** Takes from the widest column, again and again, until all fit. */
@@ -62,15 +77,20 @@ function shrink(natural: readonly number[], available: number): number[] {
 
 /** The lines of a text, none wider than `width`. */
 function wrap(text: string, width: number): string[] {
+  if (textWidth(text) <= width) return [text];
   const lines: string[] = [];
   let line: string[] = [];
+  let taken = 0;
   for (const character of text) {
-    if (textWidth([...line, character].join("")) > width) {
+    if (taken + textWidth(character) > width) {
       const cut = character === " " ? line.length : cutOf(line);
       lines.push(line.slice(0, cut).join("").trimEnd());
       line = line.slice(cut);
+      taken = textWidth(line.join(""));
     }
-    if (character !== " " || line.length > 0 || lines.length === 0) line.push(character);
+    if (character === " " && line.length === 0 && lines.length > 0) continue;
+    line.push(character);
+    taken += textWidth(character);
   }
   return [...lines, line.join("")];
 }
