@@ -44,7 +44,7 @@ export async function changeDeadLetters(
   const output = new LineWriter(terminal.stdout);
   const { count, interrupted } = await carryOut(broker, change, total, terminal, stop);
   if (interrupted) {
-    const text = `Interrupted: ${count} dead letter(s) of ${topic} were ${DONE[verb]} before; the rest stays.`;
+    const text = `Interrupted: ${count} dead letter(s) of ${topic} are known to be ${DONE[verb]}; what was asked of others may be done as well, and the rest stays.`;
     throw new BrokerError("ERR_UNDELIVERED", text, { topic });
   }
   const staying = await broker.deadLetters.list(topic);
