@@ -32,12 +32,14 @@ export function textTable(
   paint: (heading: string) => string,
 ): string {
   const natural = headings.map((heading, column) =>
-    Math.max(...[heading, ...rows.map((row) => row[column] ?? "")].map(textWidth)),
+    rows.reduce((widest, row) => Math.max(widest, textWidth(row[column] ?? "")), textWidth(heading)),
   );
   const widths = shrink(natural, width - MARGIN.length);
   const wrapped = rows.map((row) => row.map((text, column) => wrap(text, widths[column] ?? MIN_TEXT)));
-  return [headings.map((heading) => [paint(heading)]), ...wrapped]
-    .flatMap((cells) => rowLines(cells, widths))
+  const top = headings.map(
+    (heading, column) => paint(heading) + " ".repeat(Math.max(1, (widths[column] ?? 0) + GAP - heading.length)),
+  );
+  return [top.join(""), ...wrapped.flatMap((cells) => rowLines(cells, widths))]
     .map((line) => `${MARGIN}${line}`.trimEnd())
     .join("\n");
 }

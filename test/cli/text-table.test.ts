@@ -19,6 +19,20 @@ describe("a table", () => {
     expect(lines.every((line) => line.length <= 80)).toBe(true);
   });
 
+  test("of more rows than a call takes arguments is written all the same", () => {
+    expect(textTable(HEADINGS, Array(200_000).fill(["1", "t", "-"]), 80, paint).split("\n")).toHaveLength(200_001);
+  });
+
+  test("shows its headings whole, with colours as without", () => {
+    const columns = ["id", "members", "messages"];
+    const rows = [["025b4e47-d085-4df4-abf7-73e2090ebd00", "1", "2"]];
+    const [plain, painted] = [paint, (heading: string) => `<${heading}>`].map(
+      (brush) => textTable(columns, rows, 22, brush).split("\n")[0],
+    );
+    expect(painted?.replace(/[<>]/g, "")).toBe(plain);
+    expect(plain?.split(/ +/)).toEqual(["", ...columns]);
+  });
+
   test("has plain text in the same places as text that has to be measured", () => {
     fc.assert(
       fc.property(table, fc.integer({ min: 20, max: 90 }), (rows, width) => {
