@@ -158,6 +158,34 @@ describeWithEngine(
       const flags = ["--broker", "nats", "--broker-address", `${engine.host}:${engine.port}`];
       return { flags, url: engine.url, stop: () => engine.stop() };
     });
+
+    test.each([
+      [
+        "by itself",
+        undefined,
+        /^ERR_UNDELIVERED: The broker did not answer for a message within 3000 ms; it may have it all the same\.$/m,
+      ],
+      [
+        "when it is interrupted",
+        "SIGINT",
+        /^ERR_UNDELIVERED: Interrupted: \d+ of 2000 messages were not published\.$/m,
+      ],
+    ] as const)("pub to a server that is gone meanwhile ends %s", TIMEOUT, async (_how, signal, says) => {
+      const engine = await startNats();
+      try {
+        const where = ["--broker", "nats", "--broker-address", `${engine.host}:${engine.port}`];
+        const limits = ["--count", "2000", "--rate", "200", "--timeout-ms", signal === undefined ? "1000" : "50000"];
+        const pub = tidings(["pub", "t", "x", "--json", ...limits, ...where], {});
+        await pub.hasLines(1);
+        await engine.kill();
+        await pub.says("ERR_CONNECTION_LOST");
+        if (signal !== undefined) pub.child.kill(signal);
+        await pub.endsWith(1);
+        expect(pub.err).toMatch(says);
+      } finally {
+        await engine.stop();
+      }
+    });
   },
   { own: true },
 );

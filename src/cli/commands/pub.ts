@@ -5,6 +5,7 @@ import { checkTag, copyHeader } from "../../message.ts";
 import type { GivenFlags } from "../../service/settings/parse-flags.ts";
 import { resolveBrokerSettings } from "../../service/settings/resolve-settings.ts";
 import { checkTopic } from "../../topics.ts";
+import { AnswerLimit } from "../answer-limit.ts";
 import { awaitDelivery } from "../await-delivery.ts";
 import { GivenUp } from "../given-up.ts";
 import { LineWriter } from "../line-writer.ts";
@@ -28,8 +29,8 @@ interface PubFlags extends GivenFlags {
   readonly json?: boolean;
 }
 
-/** How long connecting may take, however short --timeout-ms is, in milliseconds. */
-const LEAST_CONNECT_MS = 3_000;
+/** How long connecting, and the broker's answer, may take, however short --timeout-ms is, in milliseconds. */
+const LEAST_MS = 3_000;
 
 /** How long disconnecting may take once delivery was waited for, in milliseconds. */
 const DRAIN_MS = 1_000;
@@ -76,10 +77,11 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
     logger: terminalLogger(terminal),
     onError: terminalOnError(terminal),
     drainTimeoutMs: DRAIN_MS,
-    connectTimeoutMs: Math.max(LEAST_CONNECT_MS, flags.timeoutMs),
+    connectTimeoutMs: Math.max(LEAST_MS, flags.timeoutMs),
   });
   let published = 0;
   const givenUp = new GivenUp(topic);
+  const answers = new AnswerLimit(Math.max(LEAST_MS, flags.timeoutMs), stop);
   const receipts = new Receipts(new LineWriter(terminal.stdout), topic, {
     json: flags.json === true,
     expected: flags.count,
@@ -92,7 +94,7 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
     const error = await publishMany({
       count: flags.count,
       rate: flags.rate,
-      publish: () => broker.publish(topic, message, options),
+      publish: () => answers.wait((signal) => broker.publish(topic, message, { ...options, signal })),
       onReceipt: async (receipt) => {
         published += 1;
         progress.update(published);
@@ -123,7 +125,10 @@ async function publish(topic: string, body: string | undefined, flags: PubFlags,
     .catch((error: unknown) => {
       if (error !== stop.reason) throw error;
     })
-    .finally(() => givenUp.stop());
+    .finally(() => {
+      givenUp.stop();
+      answers.end();
+    });
   const count = flags.count - published;
   if (count > 0) {
     const text = `Interrupted: ${count} of ${flags.count} messages were not published.`;
