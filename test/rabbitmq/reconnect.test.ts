@@ -288,6 +288,55 @@ describeWithEngine(
       await broker.disconnect();
     }, 60_000);
 
+    test("an exchange that is removed is made again with the bindings of every process", async () => {
+      const { open, prefix } = setUp();
+      const [publisher, other] = [await open(), await open()];
+      const seen: string[] = [];
+      await other.subscribe("a.b", (delivery) => void seen.push(`queue ${delivery.text()}`), { queue: "q" });
+      await other.subscribe("a.>", (delivery) => void seen.push(`broadcast ${delivery.text()}`));
+      await other.createQueue("a.*", "nobody");
+      const connection = await connect(engine.url);
+      await (await connection.createChannel()).deleteExchange(prefix);
+      await connection.close();
+      // The first publish finds out; with one more from another process that finds out at the same time.
+      const publishes = [publisher, other].map((broker, number) => broker.publish("a.b", { body: String(number) }));
+      for (const { state } of await Promise.all(publishes)) expect(state).toBe("stored");
+      const each = ["broadcast 0", "broadcast 1", "queue 0", "queue 1"];
+      await vi.waitFor(() => expect(seen.toSorted()).toEqual(each), WAIT);
+      const counts = (await other.queues.list()).map(({ queue, messages }) => [queue, messages]);
+      expect(counts).toContainEqual(["nobody", 2]);
+      await Promise.all([publisher.disconnect(), other.disconnect()]);
+    }, 60_000);
+
+    test("an exchange that is missing when a process connects is made with the bindings of the others", async () => {
+      const { open, prefix } = setUp();
+      const other = await open();
+      const seen: string[] = [];
+      await other.subscribe("a.b", (delivery) => void seen.push(delivery.text()));
+      const connection = await connect(engine.url);
+      await (await connection.createChannel()).deleteExchange(prefix);
+      await connection.close();
+      const publisher = await open();
+      expect(await publisher.publish("a.b", { body: "heard" })).toMatchObject({ state: "stored" });
+      await vi.waitFor(() => expect(seen).toEqual(["heard"]), WAIT);
+      await Promise.all([publisher.disconnect(), other.disconnect()]);
+    }, 60_000);
+
+    test("what counts the members' messages works again when somebody removed its queue", async () => {
+      const { open, prefix } = setUp();
+      const [asking, other] = [await open(), await open()];
+      const held = deferred<void>();
+      await other.subscribe("a.b", () => held.promise, { queue: "q" });
+      await asking.subscribe("a.b", () => {}, { queue: "another" });
+      await other.publish("a.b", {});
+      const counted = async () => (await asking.queues.list()).map(({ queue, messages }) => [queue, messages]);
+      await vi.waitFor(async () => expect(await counted()).toContainEqual(["q", 1]), WAIT);
+      await engine.ctl("delete_queue", `${prefix}.listeners`);
+      await vi.waitFor(async () => expect(await counted()).toContainEqual(["q", 1]), WAIT);
+      held.resolve();
+      await Promise.all([asking.disconnect(), other.disconnect()]);
+    }, 60_000);
+
     test("gives up after reconnect.maxAttempts", async () => {
       const broker = await setUp().open({ reconnect: { minDelayMs: 10, maxDelayMs: 10, maxAttempts: 2 } });
       await engine.kill();

@@ -68,7 +68,9 @@ describeWithEngine(
 
     test("that does not let the user read is ERR_AUTHENTICATION, once, and leaves no subscription behind", async () => {
       const { name, url } = await engine.createVhost("unreadable");
-      await engine.setPermissions(name, "limited", { read: "^tidings(\\.back|\\.gone)?$" });
+      await engine.setPermissions(name, "limited", {
+        read: "^(tidings(\\.(back|gone|inquiry|listeners))?|amq\\.gen.*)$",
+      });
       const errors: unknown[] = [];
       const broker = createBroker(at(url), { logger: silentLogger, onError: (error) => errors.push(error) });
       await broker.connect();
@@ -84,6 +86,21 @@ describeWithEngine(
       const consumed = (await engine.ctl("list_consumers", "-p", name, "queue_name")).match(/tidings\.broadcast/g);
       expect(consumed).toHaveLength(1);
       expect(errors).toEqual([]);
+      await broker.disconnect();
+    }, 60_000);
+
+    test("that refused a subscription takes it once the user may have it, on the same connection", async () => {
+      const { name, url } = await engine.createVhost("for-a-while");
+      await engine.setPermissions(name, "limited", { read: "^tidings(?!\\.inquiry)" });
+      const broker = createBroker(at(url), { logger: silentLogger });
+      await broker.connect();
+      await expect(broker.subscribe("a.b", () => {}, { queue: "q" })).rejects.toMatchObject({
+        code: "ERR_AUTHENTICATION",
+        message: expect.stringMatching(/tidings\.inquiry/),
+      });
+      await engine.setPermissions(name, "limited");
+      await vi.waitFor(() => broker.subscribe("a.b", () => {}, { queue: "q" }));
+      expect(await broker.queues.list()).toMatchObject([{ queue: "q", members: 1 }]);
       await broker.disconnect();
     }, 60_000);
 

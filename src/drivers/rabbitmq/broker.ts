@@ -4,6 +4,7 @@ import { BrokerError, wrapError } from "../../errors.ts";
 import { isDeadLetterTopic } from "../../topics.ts";
 import type { Client } from "./client.ts";
 import { Copies } from "./copies.ts";
+import { countQueues } from "./count-queues.ts";
 import { RabbitmqDeadLetters } from "./dead-letter-admin.ts";
 import { Excuses } from "./excuses.ts";
 import { type Holdings, Inquiry } from "./inquiry.ts";
@@ -67,7 +68,14 @@ export class RabbitmqBroker {
     this.#locks = new QueueLocks(names, context.clock);
     this.#copies = new Copies(names, this.#window, context.clock, topology);
     this.#excuses = new Excuses(shared, context.clock);
-    this.#inquiry = new Inquiry(names, this.#window, context.clock, () => this.#holdings());
+    this.#inquiry = new Inquiry({
+      names,
+      window: this.#window,
+      clock: context.clock,
+      holdings: () => this.#holdings(),
+      bindAgain: (session) => this.#topologyOf(session).bindAgain(this.#patterns()),
+      onError: (error, what) => context.onError(wrapError(error, "ERR_DRIVER", what, { driver: "rabbitmq" })),
+    });
     const locks = this.#locks;
     this.#records = new QueueRecords(shared);
     const admin = { names, locks, persist, inquiry: this.#inquiry, records: this.#records };
@@ -114,10 +122,9 @@ export class RabbitmqBroker {
         declare: async (topology) => {
           const { pattern, queue } = request;
           const { session } = topology;
-          if (queue !== undefined) {
-            await this.#inquiry.listen(session);
-            await this.queues.make(session, topology, { topic: pattern, queue });
-          } else if (source.own) await source.declare(topology);
+          if (queue !== undefined || source.own) await this.#inquiry.listen(session);
+          if (queue !== undefined) await this.queues.make(session, topology, { topic: pattern, queue });
+          else if (source.own) await source.declare(topology);
           else await this.#locks.hold(session, source.queue, () => source.declare(topology));
         },
       },
@@ -172,11 +179,43 @@ export class RabbitmqBroker {
     session.model.on("unblocked", () =>
       logger.info({ driver: "rabbitmq" }, `RabbitMQ at ${address} takes publishes again`),
     );
-    await this.#topologyOf(session).base();
-    await this.#window.attach(session);
-    this.#newest = session;
+    await this.#makeExchanges(session);
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.reattach(session)));
     this.#window.resume(session);
+  }
+
+  /**
+   * Makes the exchanges. Where one was missing, every queue that was bound to it is bound again before anything is published: also
+   * what others find to be gone waits for that.
+   */
+  async #makeExchanges(session: Session): Promise<void> {
+    const topology = this.#topologyOf(session);
+    const make = async (unbound: boolean): Promise<void> => {
+      await topology.base();
+      await this.#window.attach(session);
+      this.#newest = session;
+      if (unbound) await this.#bindAll(session, topology);
+    };
+    if (!this.#window.exchangeGone && !(await topology.isUnbound())) return make(false);
+    await this.#locks.hold(session, this.#names.messages, async () => make(await topology.isUnbound()));
+  }
+
+  /** Binds every queue again: those that are recorded, and those that only their subscribers know. */
+  async #bindAll(session: Session, topology: Topology): Promise<void> {
+    const names = this.#names;
+    const counts = await countQueues(session, [names.records, names.listeners]);
+    if (counts.has(names.records)) {
+      const queues = new Map<string, string>();
+      for (const { topic, queue } of await this.#records.list()) queues.set(names.queue(topic, queue), topic);
+      for (const topic of await this.#records.listStanding()) queues.set(names.standing(topic), topic);
+      await topology.bindAgain(queues);
+    }
+    if ((counts.get(names.listeners)?.consumers ?? 0) > 0) await this.#inquiry.askToBind(session);
+  }
+
+  /** The patterns of this process's subscriptions, by native name of the queue. */
+  #patterns(): Map<string, string> {
+    return new Map([...this.#subscriptions].map(({ queue, request }) => [queue, request.pattern]));
   }
 
   #topologyOf(session: Session): Topology {

@@ -64,6 +64,8 @@ export class PublishWindow {
   #channel: ConfirmChannel | undefined;
   /** Whether everything may be sent, not only what restoring a connection needs. */
   #resumed = false;
+  /** An exchange turned out to be gone, and the connection with it was given up. */
+  #exchangeGone = false;
   #session: Session | undefined;
   /** Runs while something waits for its confirm. */
   #watch: Timer | undefined;
@@ -76,6 +78,11 @@ export class PublishWindow {
     this.#max = max;
     this.#clock = clock;
     this.#onError = onError;
+  }
+
+  /** Whether an exchange turned out to be gone, and no connection has been resumed since. */
+  get exchangeGone(): boolean {
+    return this.#exchangeGone;
   }
 
   /** How many messages are not answered yet. */
@@ -126,6 +133,7 @@ export class PublishWindow {
   resume(session: Session): void {
     if (this.#session !== session) return;
     this.#resumed = true;
+    this.#exchangeGone = false;
     this.#pump();
   }
 
@@ -149,7 +157,10 @@ export class PublishWindow {
   #renew(session: Session, cause: unknown): void {
     if (!session.alive) return;
     // An exchange is gone, and with it every binding: the next connection makes all of it anew.
-    if (replyCode(cause) === NOT_FOUND) return session.destroy();
+    if (replyCode(cause) === NOT_FOUND) {
+      this.#exchangeGone = true;
+      return session.destroy();
+    }
     this.attach(session).catch((error: unknown) => {
       // Where the connection has ended too, the next one attaches; where it has not, it must.
       if (!session.alive) return;

@@ -1,8 +1,9 @@
 import type { Channel } from "amqplib";
+import { classifyOperation, NOT_FOUND, replyCode } from "./classify.ts";
 import { bindingKey, type Names } from "./names.ts";
 import { FIELD } from "./native-message.ts";
 import type { QueueLocks } from "./queue-locks.ts";
-import type { Session } from "./session.ts";
+import { closeChannel, type Session } from "./session.ts";
 
 /** Arguments of a queue. */
 type Arguments = Readonly<Record<string, unknown>>;
@@ -38,21 +39,50 @@ export class Topology {
 
   /** What every broker needs: the exchanges. */
   async base(): Promise<void> {
-    const { messages, deadLetters, delay, back, gone, inquiry, listeners } = this.names;
+    const { messages, deadLetters, delay, back, gone } = this.names;
     await this.session.use(`the exchanges ${messages} and ${messages}.*`, async (channel) => {
       await Promise.all([
         channel.assertExchange(messages, "topic", { durable: true }),
         channel.assertExchange(deadLetters, "topic", { durable: true }),
         channel.assertExchange(delay, "headers", { durable: true }),
         channel.assertExchange(gone, "fanout", { durable: true }),
-        channel.assertExchange(inquiry, "fanout", { durable: true }),
         channel.assertExchange(back, "direct", { durable: true, alternateExchange: gone }),
         // What nobody takes would otherwise stay in the ladder and be tried again for ever.
         channel.assertQueue(gone, { durable: true, arguments: { "x-queue-type": "classic", "x-message-ttl": 0 } }),
         channel.bindQueue(gone, gone, ""),
-        channel.assertQueue(listeners, { durable: true, arguments: { "x-queue-type": "classic" } }),
       ]);
     });
+  }
+
+  /** Whether an exchange is missing that queues are bound to. */
+  async isUnbound(): Promise<boolean> {
+    const { messages, deadLetters, back } = this.names;
+    try {
+      await this.session.attempt(async (channel) => {
+        for (const exchange of [messages, deadLetters, back]) await channel.checkExchange(exchange);
+      });
+      return false;
+    } catch (error) {
+      if (replyCode(error) === NOT_FOUND) return true;
+      throw classifyOperation(error, `the exchanges ${messages} and ${messages}.*`);
+    }
+  }
+
+  /** Binds queues that exist again, by native name and pattern; those that do not exist are left out. */
+  async bindAgain(queues: ReadonlyMap<string, string>): Promise<void> {
+    let channel = await this.session.channel();
+    try {
+      for (const [name, pattern] of queues) {
+        try {
+          await this.#bind(channel, name, pattern);
+        } catch (error) {
+          if (replyCode(error) !== NOT_FOUND) throw classifyOperation(error, `the queue ${JSON.stringify(name)}`);
+          channel = await this.session.channel();
+        }
+      }
+    } finally {
+      await closeChannel(channel);
+    }
   }
 
   /** The queue that members of a queue name share. */
@@ -115,14 +145,19 @@ export class Topology {
   }
 
   #bound(name: string, pattern: string, kind: Arguments): Promise<void> {
-    const key = bindingKey(pattern);
+    // Fails before anything is made.
+    bindingKey(pattern);
     return this.#declare(name, async (channel) => {
       await channel.assertQueue(name, { durable: true, arguments: kind });
-      await Promise.all([
-        channel.bindQueue(name, this.names.exchangeOf(pattern), key),
-        channel.bindQueue(name, this.names.back, name),
-      ]);
+      await this.#bind(channel, name, pattern);
     });
+  }
+
+  async #bind(channel: Channel, name: string, pattern: string): Promise<void> {
+    await Promise.all([
+      channel.bindQueue(name, this.names.exchangeOf(pattern), bindingKey(pattern)),
+      channel.bindQueue(name, this.names.back, name),
+    ]);
   }
 
   async #declare(name: string, work: (channel: Channel) => Promise<unknown>): Promise<void> {
