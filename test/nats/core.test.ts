@@ -102,6 +102,21 @@ describeWithEngine(
       await until(() => texts.length === 1, { what: "what is allowed arrives" });
     });
 
+    test("a publish that the server refuses rejects, and no other with it", async () => {
+      const users = `{ user: u, password: p, permissions: { publish: { deny: "tidings.core.t.denied" } } }`;
+      const strict = await startNats({ jetstream: false, config: `authorization { users: [ ${users} ] }` });
+      cleanups.push(() => strict.stop());
+      const driver = natsCore({ servers: `127.0.0.1:${strict.port}`, user: "u", password: "p" });
+      const broker = createBroker(driver, { logger: silentLogger, onError: () => {} });
+      cleanups.push(() => broker.disconnect());
+      await broker.connect();
+      const topics = ["denied", "allowed", "denied", "allowed"];
+      const answers = await Promise.allSettled(topics.map((topic) => broker.publish(topic, { body: "x" })));
+      const said = answers.map((answer) => (answer.status === "fulfilled" ? answer.value.state : answer.reason.code));
+      expect(said).toEqual(["ERR_AUTHENTICATION", "sent", "ERR_AUTHENTICATION", "sent"]);
+      await expect(broker.publish("denied", {})).rejects.toMatchObject({ code: "ERR_AUTHENTICATION" });
+    });
+
     test("a message under dlq. whose handler fails is given up with an event: nothing comes again", async () => {
       const broker = await open({});
       const givenUp: object[] = [];

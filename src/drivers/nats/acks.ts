@@ -2,6 +2,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { BrokerError } from "../../errors.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
 import { type Deferred, deferred } from "../../internal/deferred.ts";
+import { flushed } from "./flushed.ts";
 
 /** How long acks wait for a lost connection before they fail, in milliseconds. */
 const GIVE_UP_AFTER_MS = 30_000;
@@ -70,6 +71,16 @@ export class Acks {
     else this.#rest();
   }
 
+  /** Fails the acks of a subject that the server refuses: it has none of them. */
+  refused(subject: string, error: BrokerError): void {
+    for (const acks of [this.#asked, this.#sent])
+      for (const ack of acks.filter((one) => one.subject === subject)) {
+        acks.splice(acks.indexOf(ack), 1);
+        ack.fail(error);
+      }
+    if (!this.#asking && this.#sent.length === 0) this.#rest();
+  }
+
   /** Resolves when every ack is confirmed or failed. */
   settled(): Promise<void> {
     if (this.#sent.length === 0 && this.#asked.length === 0) return Promise.resolve();
@@ -105,7 +116,7 @@ export class Acks {
     queueMicrotask(() => {
       if (epoch !== this.#epoch) return;
       [this.#asked, this.#sent] = [this.#sent, []];
-      this.#connection.flush().then(
+      flushed(this.#connection).then(
         () => this.#confirmed(epoch),
         () => {
           // The connection broke: `pause` and `resume`, or `close`, follow.

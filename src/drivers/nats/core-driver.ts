@@ -14,11 +14,17 @@ import { natsCoreCapabilities } from "./capabilities.ts";
 import { connected } from "./connected.ts";
 import { CoreSubscription } from "./core-subscription.ts";
 import { type CoreWire, tidingsCoreWire } from "./core-wire.ts";
+import { flushed } from "./flushed.ts";
 import { goMicroCoreWire } from "./go-micro-core-wire.ts";
 import { Link } from "./link.ts";
 import { NATIVE_BYTES } from "./native-header.ts";
 import { type NatsCoreOptions, resolveNatsOptions } from "./options.ts";
 import { Names } from "./subjects.ts";
+
+/** What one PING follows. */
+interface Sent {
+  publications: readonly Publication[];
+}
 
 interface Session {
   readonly connection: NatsConnection;
@@ -26,7 +32,7 @@ interface Session {
   readonly wire: CoreWire;
   readonly context: DriverContext;
   /** What was sent, by the PING that follows it: the client forgets PINGs of a connection that it closes. */
-  readonly unanswered: Set<readonly Publication[]>;
+  readonly unanswered: Set<Sent>;
   readonly ended: AbortController;
 }
 
@@ -68,7 +74,7 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
       const link = new Link(connection, context, {
         down: () => {},
         restore: () => connection.flush(),
-        refused: () => {},
+        refused: (subject, error) => refuse(session, subject, error),
         closed: () => end(session, "restoring the connection was given up"),
       });
       const goMicro = context.options.wire === "go-micro";
@@ -106,18 +112,19 @@ export class NatsCoreDriver implements Driver<NatsConnection> {
         return false;
       }
     });
-    unanswered.add(written);
-    this.#flushing = connection.flush().then(
+    const sent: Sent = { publications: written };
+    unanswered.add(sent);
+    this.#flushing = flushed(connection).then(
       () => {
-        if (!unanswered.delete(written)) return;
-        for (const publication of written) {
+        if (!unanswered.delete(sent)) return;
+        for (const publication of sent.publications) {
           publication.confirm("sent");
           // What stands before a PING has left the process when its PONG comes.
           publication.giveBackBody?.();
         }
       },
       (error: unknown) => {
-        if (unanswered.delete(written)) failAll(written, error);
+        if (unanswered.delete(sent)) failAll(sent.publications, error);
       },
     );
   }
@@ -187,7 +194,18 @@ function end({ unanswered, ended }: Session, reason: string): void {
   ended.abort(new Error(reason));
   const left = [...unanswered];
   unanswered.clear();
-  for (const publications of left) failAll(publications, ended.signal.reason);
+  for (const { publications } of left) failAll(publications, ended.signal.reason);
+}
+
+/** The server refuses a subject to the user: it has dropped what was sent to it. */
+function refuse({ unanswered, wire }: Session, refused: string, error: BrokerError): void {
+  for (const sent of unanswered) {
+    const isRefused = ({ topic }: Publication): boolean => wire.subject(topic, false) === refused;
+    const dropped = sent.publications.filter(isRefused);
+    if (dropped.length === 0) continue;
+    sent.publications = sent.publications.filter((publication) => !isRefused(publication));
+    for (const publication of dropped) publication.fail(error);
+  }
 }
 
 function failAll(publications: readonly Publication[], error: unknown): void {

@@ -10,7 +10,7 @@ export interface LinkHooks {
   down(): void;
   /** The connection is back: put everything back on it. Called again after it failed. */
   restore(): Promise<void>;
-  /** The server refuses a subject to the user. */
+  /** The server lets the user publish nothing to a subject. */
   refused(subject: string, error: BrokerError): void;
   /** Restoring was given up: nothing will be answered any more. */
   closed(): void;
@@ -97,16 +97,13 @@ export class Link {
   }
 
   #error(error: Error): void {
-    const subject = (error as { subject?: unknown }).subject;
+    const { subject, operation } = error as { subject?: unknown; operation?: unknown };
     const wrapped =
       error.name === "PermissionViolationError"
-        ? new BrokerError("ERR_AUTHENTICATION", `The NATS server refuses it: ${describeError(error)}`, {
-            driver: "nats",
-            cause: error,
-          })
+        ? refusal(error)
         : wrapError(error, "ERR_DRIVER", "The NATS server reports", { driver: "nats" });
     this.#context.onError(wrapped);
-    if (typeof subject === "string") this.#hooks.refused(subject, wrapped);
+    if (typeof subject === "string" && operation === "publish") this.#hooks.refused(subject, wrapped);
   }
 
   #closed(error: unknown): void {
@@ -121,4 +118,10 @@ export class Link {
     });
     this.#context.onClosed(error instanceof Error ? connectError(error, [this.address]) : lost);
   }
+}
+
+/** What the client says where the server refuses a subject to the user, as an error with its code. */
+export function refusal(error: unknown): BrokerError {
+  const message = `The NATS server refuses it: ${describeError(error)}`;
+  return new BrokerError("ERR_AUTHENTICATION", message, { driver: "nats", cause: error });
 }

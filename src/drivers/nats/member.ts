@@ -1,12 +1,13 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { DriverContext, DriverDelivery, DriverSubscription, Outcome, SubscribeRequest } from "../../driver.ts";
-import { wrapError } from "../../errors.ts";
+import { type BrokerError, wrapError } from "../../errors.ts";
 import { type Timer, wallTime } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 import { delay } from "../../internal/wait.ts";
 import type { Acks } from "./acks.ts";
 import { Attempts, type Recalled } from "./attempts.ts";
 import type { NatsClient } from "./client.ts";
+import { flushed } from "./flushed.ts";
 import { type Held, InHand } from "./in-hand.ts";
 import { type ConsumerInfo, type JetStream, NANOS_PER_MS } from "./jetstream.ts";
 import type { Link } from "./link.ts";
@@ -50,6 +51,8 @@ export class Member implements DriverSubscription {
   readonly #own: boolean;
   readonly #attempts: Attempts;
   readonly #pulls: Pulls;
+  /** Where it asks for messages. */
+  readonly #pullSubject: string;
   readonly #inHand: InHand;
   /** In order; what must be looked up holds back what came after it. */
   readonly #arrivals = new Deque<Arrival>();
@@ -67,6 +70,8 @@ export class Member implements DriverSubscription {
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   #restoring: Promise<void> | undefined;
+  /** Why the server lets nobody ask for messages. */
+  #refusal: BrokerError | undefined;
 
   constructor(host: MemberHost, request: SubscribeRequest, wanted: Wanted, own: boolean) {
     const { client, context, link, jetstream, acks, topology } = host;
@@ -76,8 +81,8 @@ export class Member implements DriverSubscription {
     this.wanted = wanted;
     this.#own = own;
     this.#attempts = new Attempts(jetstream, topology.names, wanted.config.durable_name, clock);
-    const subject = jetstream.subject(`CONSUMER.MSG.NEXT.${wanted.stream}.${wanted.config.durable_name}`);
-    this.#pulls = new Pulls(client, link.connection, clock, subject, {
+    this.#pullSubject = jetstream.subject(`CONSUMER.MSG.NEXT.${wanted.stream}.${wanted.config.durable_name}`);
+    this.#pulls = new Pulls(client, link.connection, clock, this.#pullSubject, {
       message: (message, late) => this.#arrived(message, late),
       ended: () => this.#fill(),
       lost: () => this.#lost(),
@@ -90,6 +95,18 @@ export class Member implements DriverSubscription {
   async start(): Promise<void> {
     this.#begin(await this.#host.topology.ensureConsumer(this.wanted));
     this.#watch();
+    // Who may not ask for messages learns it here, and not by waiting for ever.
+    await flushed(this.#host.link.connection).catch(() => {
+      // The connection broke, and is being restored with this on it.
+    });
+    if (this.#refusal === undefined) return;
+    await this.close();
+    throw this.#refusal;
+  }
+
+  /** The server refuses a subject to the user. */
+  refused(subject: string, error: BrokerError): void {
+    if (subject === this.#pullSubject) this.#refusal = error;
   }
 
   /** The connection is back, maybe to a server that knows nothing of the consumer. */

@@ -11,6 +11,7 @@ import type {
   SubscribeRequest,
 } from "../../driver.ts";
 import { BrokerError } from "../../errors.ts";
+import { abortable } from "../../internal/wait.ts";
 import { natsCapabilities } from "./capabilities.ts";
 import { connected } from "./connected.ts";
 import { NATIVE_BYTES } from "./native-header.ts";
@@ -59,7 +60,8 @@ export class NatsDriver implements Driver<NatsConnection> {
     this.#session = await connected(options, context, signal, async (client, connection) => {
       const session = new NatsSession(client, connection, options, context);
       try {
-        await session.open();
+        // A connection that was given goes on when connecting is given up: nothing of this one may.
+        await abortable(session.open(), signal);
         return session;
       } catch (error) {
         await session.close(0, false);

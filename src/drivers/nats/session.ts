@@ -15,7 +15,7 @@ import { natsDeadLetters, natsQueues } from "./admin.ts";
 import { Census } from "./census.ts";
 import type { NatsClient } from "./client.ts";
 import { type ApiError, JetStream } from "./jetstream.ts";
-import { Link } from "./link.ts";
+import { Link, refusal } from "./link.ts";
 import { Member } from "./member.ts";
 import type { ResolvedNatsOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
@@ -56,7 +56,11 @@ export class NatsSession {
         this.#publisher.down();
       },
       restore: () => this.#restore(),
-      refused: (subject, error) => this.#requests.refused(subject, error),
+      refused: (subject, error) => {
+        this.#requests.refused(subject, error);
+        this.#acks.refused(subject, error);
+        for (const member of this.#members) member.refused(subject, error);
+      },
       closed: () => this.#end("restoring the connection was given up"),
     });
     this.#census = new Census(client, connection, context, names, this.#members);
@@ -101,8 +105,13 @@ export class NatsSession {
       topology: this.#topology,
     };
     const member = new Member(host, request, wanted, queue === undefined && !reader);
-    await member.start();
     this.#members.add(member);
+    try {
+      await member.start();
+    } catch (error) {
+      this.#members.delete(member);
+      throw error;
+    }
     return {
       stop: () => member.stop(),
       close: () => member.close().finally(() => this.#members.delete(member)),
@@ -141,7 +150,9 @@ async function missingJetStream(connection: NatsConnection, jetstream: JetStream
     const { error } = answer.json<{ error?: ApiError }>();
     return error?.description;
   } catch (error) {
-    const { name } = error as Error;
+    const { name, cause } = error as Error;
+    // Where the answers are refused, the client wraps what the server says.
+    if ([name, (cause as Error | undefined)?.name].includes("PermissionViolationError")) throw refusal(error);
     if (name === "NoRespondersError" || (error as { isNoResponders?(): boolean }).isNoResponders?.())
       return "nobody answers for it";
     throw error;
