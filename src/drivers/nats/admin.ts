@@ -39,7 +39,9 @@ export function natsQueues(jetstream: JetStream, topology: Topology, census: Cen
 export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topology: Topology): DeadLetterAdmin {
   const { names } = topology;
 
-  const info = (page: object): Promise<StreamInfo> => jetstream.call<StreamInfo>(`STREAM.INFO.${names.dead}`, page);
+  /** Where somebody removed the stream there are no dead letters. */
+  const info = async (page: object): Promise<Pick<StreamInfo, "state" | "total">> =>
+    (await jetstream.find<StreamInfo>(`STREAM.INFO.${names.dead}`, page)) ?? { state: { last_seq: 0 } };
 
   /** Those that are there at the call: one that fails again meanwhile is a new one. */
   async function* lettersOf(topic: string, id: string | undefined): AsyncGenerator<Letter> {
@@ -145,9 +147,11 @@ function shown({ message, native: { header }, id }: Letter, topic: string): Dead
 async function listConsumers(jetstream: JetStream, stream: string): Promise<ConsumerInfo[]> {
   const consumers: ConsumerInfo[] = [];
   for (;;) {
-    const page = await jetstream.call<{ total: number; consumers: ConsumerInfo[] | null }>(`CONSUMER.LIST.${stream}`, {
+    const page = await jetstream.find<{ total: number; consumers: ConsumerInfo[] | null }>(`CONSUMER.LIST.${stream}`, {
       offset: consumers.length,
     });
+    // Somebody removed the stream.
+    if (page === undefined) return consumers;
     consumers.push(...(page.consumers ?? []));
     if ((page.consumers ?? []).length === 0 || consumers.length >= page.total) return consumers;
   }

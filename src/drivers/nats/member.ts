@@ -1,6 +1,6 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { DriverContext, DriverDelivery, DriverSubscription, Outcome, SubscribeRequest } from "../../driver.ts";
-import { type BrokerError, wrapError } from "../../errors.ts";
+import { BrokerError, wrapError } from "../../errors.ts";
 import { type Timer, wallTime } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 import { delay } from "../../internal/wait.ts";
@@ -72,6 +72,8 @@ export class Member implements DriverSubscription {
   #restoring: Promise<void> | undefined;
   /** Why the server lets nobody ask for messages. */
   #refusal: BrokerError | undefined;
+  /** How often in turn pulls were refused at once. */
+  #refusals = 0;
 
   constructor(host: MemberHost, request: SubscribeRequest, wanted: Wanted, own: boolean) {
     const { client, context, link, jetstream, acks, topology } = host;
@@ -85,7 +87,7 @@ export class Member implements DriverSubscription {
     this.#pulls = new Pulls(client, link.connection, clock, this.#pullSubject, {
       message: (message, late) => this.#arrived(message, late),
       ended: () => this.#fill(),
-      lost: () => this.#lost(),
+      lost: (reason) => this.#lost(reason),
     });
     const { requests } = jetstream;
     this.#inHand = new InHand({ requests, acks, attempts: this.#attempts, link, clock, onRoom: () => this.#fill() });
@@ -229,16 +231,26 @@ export class Member implements DriverSubscription {
   }
 
   /** The consumer is gone or silent: it is made anew, as a live member wants it. */
-  #lost(): void {
+  #lost(reason?: string): void {
     if (!this.#open || !this.#host.link.connected) return;
     this.#pulls.due = 0;
-    this.#restoring ??= this.#restoreAlone().finally(() => {
+    this.#restoring ??= this.#restoreAlone(reason).finally(() => {
       this.#restoring = undefined;
     });
   }
 
-  async #restoreAlone(): Promise<void> {
+  async #restoreAlone(reason: string | undefined): Promise<void> {
     const { link, topology, context } = this.#host;
+    const { clock } = context;
+    // One that is lost as soon as it was restored would be lost again: the server refuses its pulls.
+    if (clock.now() - this.#begunAt < RESTORE_AGAIN_MS && this.#pulls.lastAt < this.#begunAt) {
+      if (this.#refusals > 0)
+        this.#tell(refusedPulls(reason), `Asking the consumer of ${this.#request.pattern} failed`);
+      this.#refusals += 1;
+      await delay(clock, RESTORE_AGAIN_MS, this.#ended.signal).catch(() => {
+        // Ended: the loop sees it too.
+      });
+    } else this.#refusals = 0;
     for (let streams = false; this.#open && link.connected; streams = true) {
       try {
         if (streams) await topology.ensureStreams();
@@ -246,7 +258,7 @@ export class Member implements DriverSubscription {
       } catch (error) {
         this.#tell(error, `Restoring the consumer of ${this.#request.pattern} failed`);
       }
-      await delay(context.clock, RESTORE_AGAIN_MS, this.#ended.signal).catch(() => {
+      await delay(clock, RESTORE_AGAIN_MS, this.#ended.signal).catch(() => {
         // Ended: the loop sees it too.
       });
     }
@@ -324,4 +336,12 @@ export class Member implements DriverSubscription {
   #tell(error: unknown, context: string): void {
     this.#host.context.onError(wrapError(error, "ERR_DRIVER", context, { driver: "nats" }));
   }
+}
+
+function refusedPulls(reason = "it does not answer"): BrokerError {
+  return new BrokerError("ERR_DRIVER", `The NATS server lets nobody ask the consumer for messages: ${reason}.`, {
+    driver: "nats",
+    scope: "subscription",
+    retryable: true,
+  });
 }

@@ -21,8 +21,8 @@ export interface PullHooks {
   message(message: Msg, late: boolean): void;
   /** A pull ended without having got all it asked for. */
   ended(): void;
-  /** The consumer is gone, or does not answer. */
-  lost(): void;
+  /** The consumer is gone, or does not answer, or refuses to be asked, with `reason` where the server gives one. */
+  lost(reason?: string): void;
 }
 
 /**
@@ -114,7 +114,7 @@ export class Pulls {
     const left = headers.get("Nats-Pending-Messages");
     this.#open.delete(token);
     if (headers.code === 100) return;
-    if (left === "" || headers.code !== 408) return this.#hooks.lost();
+    if (left === "" || headers.code !== 408) return this.#hooks.lost(headers.description);
     this.due = Math.max(0, this.due - Number(left));
     this.#hooks.ended();
   }

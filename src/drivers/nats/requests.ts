@@ -17,6 +17,9 @@ const GIVE_UP_AFTER_MS = 30_000;
 /** After how long a request is sent again that nobody answers for, in milliseconds: a server still opening its streams. */
 const NOBODY_AGAIN_MS = 200;
 
+/** For how long nobody may answer for a subject before its stream is taken for gone, in milliseconds. */
+const NOBODY_MS = 1_000;
+
 /** A request whose answer decides something. It may be sent more than once. */
 export interface Request {
   readonly subject: string;
@@ -44,6 +47,7 @@ interface Pending {
 export class Requests {
   readonly #connection: NatsConnection;
   readonly #clock: Clock;
+  readonly #nobody: (subject: string) => void;
   readonly #inbox: string;
   readonly #subscription: Subscription;
   readonly #unanswered = new Map<string, Pending>();
@@ -58,9 +62,11 @@ export class Requests {
   #again: Timer | undefined;
   #idle: Deferred<void> | undefined;
 
-  constructor(client: NatsClient, connection: NatsConnection, clock: Clock) {
+  /** @param nobody called now and then with a subject for which nobody has answered for a while */
+  constructor(client: NatsClient, connection: NatsConnection, clock: Clock, nobody: (subject: string) => void) {
     this.#connection = connection;
     this.#clock = clock;
+    this.#nobody = nobody;
     this.#inbox = client.createInbox();
     this.#subscription = connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
@@ -178,6 +184,7 @@ export class Requests {
       this.#fill();
       return;
     }
+    if (now - pending.nobodySince >= NOBODY_MS) this.#nobody(pending.request.subject);
     this.#again ??= this.#clock.after(NOBODY_AGAIN_MS, () => {
       this.#again = undefined;
       if (this.#up) this.#resend(({ nobodySince }) => nobodySince !== undefined);

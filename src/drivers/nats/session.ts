@@ -7,7 +7,7 @@ import type {
   QueueAdmin,
   SubscribeRequest,
 } from "../../driver.ts";
-import { BrokerError } from "../../errors.ts";
+import { BrokerError, wrapError } from "../../errors.ts";
 import { before } from "../../internal/wait.ts";
 import { isDeadLetterTopic, isPattern } from "../../topics.ts";
 import { Acks } from "./acks.ts";
@@ -22,6 +22,9 @@ import { Publisher } from "./publisher.ts";
 import { Requests } from "./requests.ts";
 import { Names } from "./subjects.ts";
 import { Topology } from "./topology.ts";
+
+/** How long the streams are not looked at again, in milliseconds, while nobody answers for one. */
+const LOOK_AGAIN_MS = 1_000;
 
 /** A connection with JetStream on it, and everything of one broker. */
 export class NatsSession {
@@ -38,13 +41,17 @@ export class NatsSession {
   readonly #link: Link;
   readonly #census: Census;
   readonly #members = new Set<Member>();
+  readonly #names: Names;
+  /** When the streams were last looked at because one seemed to be gone, in milliseconds since the epoch. */
+  #lookedAt = 0;
 
   constructor(client: NatsClient, connection: NatsConnection, options: ResolvedNatsOptions, context: DriverContext) {
     const names = new Names(options.prefix);
+    this.#names = names;
     this.#client = client;
     this.connection = connection;
     this.#context = context;
-    this.#requests = new Requests(client, connection, context.clock);
+    this.#requests = new Requests(client, connection, context.clock, (subject) => this.#nobodyAnswers(subject));
     this.#acks = new Acks(connection, context.clock);
     this.#jetstream = new JetStream(this.#requests, options.domain);
     this.#topology = new Topology(this.#jetstream, names, options);
@@ -132,6 +139,17 @@ export class NatsSession {
     this.#requests.close(reason);
     this.#acks.close(reason);
     this.#census.close();
+  }
+
+  /** Somebody removed a stream, and no member need have noticed: it is made again. */
+  #nobodyAnswers(subject: string): void {
+    const now = this.#context.clock.now();
+    if (!this.#names.owns(subject) || now - this.#lookedAt < LOOK_AGAIN_MS) return;
+    this.#lookedAt = now;
+    this.#topology.ensureStreams().catch((error: unknown) => {
+      const what = `Looking for the stream of ${subject} failed`;
+      this.#context.onError(wrapError(error, "ERR_DRIVER", what, { driver: "nats" }));
+    });
   }
 
   async #restore(): Promise<void> {

@@ -113,6 +113,11 @@ export class Names {
     return (subject[kindAt] === "d" ? DEAD_PREFIX : "") + this.#unescaped(subject.slice(kindAt + "t.".length));
   }
 
+  /** Whether a subject is one of this prefix, which a stream of it holds. */
+  owns(subject: string): boolean {
+    return subject.startsWith(`${this.prefix}.`);
+  }
+
   /** What is remembered under a name for a consumer. */
   memory(consumer: string, name: string): string {
     return `${this.prefix}.a.${consumer}.${name}`;

@@ -88,15 +88,16 @@ export class Topology {
    */
   async ensureConsumer({ stream, config }: Wanted): Promise<ConsumerInfo> {
     const info = await this.#jetstream.find<ConsumerInfo>(`CONSUMER.INFO.${stream}.${config.durable_name}`);
-    const call = `CONSUMER.DURABLE.CREATE.${stream}.${config.durable_name}`;
-    const found = info ?? (await this.#jetstream.call<ConsumerInfo>(call, { stream_name: stream, config }));
+    const found = info ?? (await this.#createConsumer(stream, config));
     const asked = this.#options.redeliverAfterMs;
     const has = found.config.ack_wait / NANOS_PER_MS;
-    if (asked !== undefined && asked !== has) {
-      const message = `The consumer ${config.durable_name} exists with redeliverAfterMs ${has} instead of ${asked}.`;
-      throw new BrokerError("ERR_INVALID_OPTION", message, { driver: "nats", scope: "subscription" });
-    }
-    return found;
+    const differs =
+      asked !== undefined && asked !== has
+        ? `redeliverAfterMs ${has} instead of ${asked}`
+        : consumerDifference(found.config, config);
+    if (differs === undefined) return found;
+    const message = `The consumer ${config.durable_name} exists with ${differs}.`;
+    throw new BrokerError("ERR_INVALID_OPTION", message, { driver: "nats", scope: "subscription" });
   }
 
   /** Removes a consumer with what it holds; resolves with whether it existed. */
@@ -105,6 +106,16 @@ export class Topology {
     const filter = this.names.memory(name, ">");
     await this.#jetstream.find(`STREAM.PURGE.${this.names.attempts}`, { filter });
     return removed !== undefined;
+  }
+
+  async #createConsumer(stream: string, config: ConsumerConfig): Promise<ConsumerInfo> {
+    const call = `CONSUMER.DURABLE.CREATE.${stream}.${config.durable_name}`;
+    const body = { stream_name: stream, config };
+    const made = await this.#jetstream.find<ConsumerInfo>(call, body);
+    if (made !== undefined) return made;
+    // Somebody removed the stream.
+    await this.ensureStreams();
+    return this.#jetstream.call<ConsumerInfo>(call, body);
   }
 
   #wanted(name: string, purpose: ConsumerPurpose, filter: string, holdMs?: number): Wanted {
@@ -225,6 +236,17 @@ export function purposeOf(info: ConsumerInfo): ConsumerPurpose | undefined {
     // Somebody else's consumer on our stream: none of ours to list.
     return undefined;
   }
+}
+
+/** What of a consumer makes it another kind, whose messages would not arrive, or vanish. */
+function consumerDifference(has: ConsumerConfig, wanted: ConsumerConfig): string | undefined {
+  const { ack_policy, max_deliver, filter_subject } = wanted;
+  // Where somebody gave it a subject to deliver to, nobody can pull from it.
+  for (const [name, value] of Object.entries({ ack_policy, max_deliver, filter_subject, deliver_subject: undefined })) {
+    const other = (has as unknown as Record<string, unknown>)[name];
+    if (other !== value) return `${name} ${JSON.stringify(other)} instead of ${JSON.stringify(value) ?? "none"}`;
+  }
+  return undefined;
 }
 
 function difference(has: StreamConfig, wanted: StreamConfig, asked: Partial<StreamConfig>): string | undefined {
