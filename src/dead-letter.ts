@@ -51,12 +51,18 @@ export function showDeadLetter({ id, topic, header, body, keptAt }: KeptDeadLett
     topic: header[DEAD_LETTER_HEADERS.topic] ?? topic,
     queue: queue === "" ? undefined : queue,
     reason: header[DEAD_LETTER_HEADERS.reason] ?? "",
-    attempts: Number(header[DEAD_LETTER_HEADERS.attempts] ?? 0),
-    firstAt: new Date(header[DEAD_LETTER_HEADERS.first] ?? keptAt),
-    lastAt: new Date(header[DEAD_LETTER_HEADERS.last] ?? keptAt),
+    attempts: Number(header[DEAD_LETTER_HEADERS.attempts] ?? 0) || 0,
+    firstAt: timeOf(header[DEAD_LETTER_HEADERS.first], keptAt),
+    lastAt: timeOf(header[DEAD_LETTER_HEADERS.last], keptAt),
     header: withoutDeadLetterHeader(header),
     body: Uint8Array.prototype.slice.call(body),
   };
+}
+
+/** The time that a header says, or when the dead letter was kept, where it says none: somebody published it by hand. */
+function timeOf(text: string | undefined, keptAt: number): Date {
+  const time = new Date(text ?? keptAt);
+  return Number.isNaN(time.getTime()) ? new Date(keptAt) : time;
 }
 
 /** The message's own header again. */

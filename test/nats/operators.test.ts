@@ -1,4 +1,4 @@
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Broker } from "../../src/broker.ts";
 import { createBroker } from "../../src/create-broker.ts";
@@ -93,6 +93,33 @@ describeWithEngine(
       expect(await broker.queues.list()).toMatchObject([{ queue: "q", messages: 1 }]);
       expect(errors).toEqual([]);
     });
+
+    test(
+      "a dead letter that another program wrote stays, and keeps no other from being redriven",
+      TIMEOUT,
+      async () => {
+        const { broker, prefix } = await open();
+        const texts: string[] = [];
+        const failOnce = (delivery: { text(): string }): void => {
+          texts.push(delivery.text());
+          if (texts.length === 1) fail();
+        };
+        const forged = headers();
+        forged.set("Tidings-Origin", '{"pattern":5,"queue":"q"}');
+        forged.set("Tidings-Header", '{"Tidings-Dead-First":"never"}');
+        admin.publish(`${prefix}.s.t`, "forged", { headers: forged });
+        await broker.subscribe("t", failOnce, { queue: "q", maxAttempts: 1 });
+        await broker.publish("t", { body: "x" });
+        await wait("both are dead letters", async () => (await broker.deadLetters.list("t")).length === 2);
+        expect(await broker.deadLetters.redrive("t")).toBe(1);
+        await wait("it came again", () => texts.length === 2);
+        const [left] = await broker.deadLetters.list("t");
+        expect([Buffer.from(left?.body ?? "").toString(), Number.isNaN(left?.firstAt.getTime())]).toEqual([
+          "forged",
+          false,
+        ]);
+      },
+    );
 
     test("a consumer of another kind is ERR_INVALID_OPTION that names the difference", TIMEOUT, async () => {
       const { broker, prefix } = await open();

@@ -84,6 +84,8 @@ describe("a message", () => {
     ["a header of other things", { "tidings-header": "[[1,2]]" }],
     ["a header in front of the body that is cut off", { "tidings-prefix-bytes": 100 }],
     ["an origin that is not JSON", { "tidings-origin": "?" }],
+    ["an origin that is nothing", { "tidings-origin": "null" }],
+    ["an origin that is no subscription", { "tidings-origin": '{"pattern":5,"queue":7}' }],
   ])("with %s is broken, and keeps its body", (_what, headers) => {
     const received = decode({
       content: Buffer.from("x"),

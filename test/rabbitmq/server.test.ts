@@ -185,6 +185,46 @@ describeWithEngine(
       await broker.disconnect();
     });
 
+    test("sends messages of another program with odd properties to handlers, and their dead letters can be redriven", async () => {
+      const { url } = await engine.createVhost();
+      const errors: string[] = [];
+      const broker = createBroker(url, { logger: silentLogger, onError: ({ code }) => errors.push(code) });
+      await broker.connect();
+      const seen: string[] = [];
+      const fail = ({ attempt, text }: { attempt: number; text(): string }) => {
+        seen.push(`${text()} ${attempt}`);
+        throw new Error("it always fails");
+      };
+      await broker.subscribe("a.b", ({ attempt, message }) => fail({ attempt, text: () => String(message.body) }), {
+        queue: "q",
+        maxAttempts: 1,
+      });
+      const connection = await connect(url);
+      const channel = await connection.createChannel();
+      const odd = {
+        first: { headers: { "tidings-first-failure": "long ago" } },
+        moved: { headers: { "x-delivery-count": 7 } },
+        timed: { timestamp: 9e12 },
+      };
+      for (const [text, options] of Object.entries(odd)) channel.publish("tidings", "a.b", Buffer.from(text), options);
+      await vi.waitFor(async () => expect(await broker.deadLetters.list("a.b")).toHaveLength(3), { timeout: 20_000 });
+      expect(seen.toSorted()).toEqual(["first 1", "moved 1", "timed 1"]);
+      const origins = ["null", '{"pattern":5}'];
+      for (const origin of origins)
+        channel.publish("tidings.dlq", "dlq.a.b", Buffer.from(origin), {
+          messageId: "always the same",
+          headers: { "tidings-origin": origin, "Tidings-Dead-First": "never", "Tidings-Dead-Attempts": "many" },
+        });
+      await vi.waitFor(async () => expect(await broker.deadLetters.list("a.b")).toHaveLength(5));
+      for (const { firstAt, attempts } of await broker.deadLetters.list("a.b"))
+        expect([Number.isNaN(firstAt.getTime()), Number.isInteger(attempts)]).toEqual([false, true]);
+      expect(await broker.deadLetters.redrive("a.b")).toBe(3);
+      await vi.waitFor(() => expect(seen).toHaveLength(6));
+      expect(new Set(errors)).toEqual(new Set(["ERR_HANDLER_FAILED"]));
+      await connection.close();
+      await broker.disconnect();
+    }, 60_000);
+
     test("gets a delay longer than the ladder back into it", async () => {
       const broker = createBroker(rabbitmq({ url: engine.url }), { logger: silentLogger });
       await broker.connect();

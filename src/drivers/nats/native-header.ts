@@ -1,5 +1,6 @@
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import type { DeadLetterOrigin, Header, Publication } from "../../driver.ts";
+import { readDeadLetterOrigin } from "../../internal/dead-letter-origin.ts";
 import { EMPTY_HEADER } from "../../message.ts";
 import { headerBlock } from "./header-block.ts";
 
@@ -178,7 +179,7 @@ function read(
     id: id ? decodeTag(id) : undefined,
     key: key ? decodeTag(key) : undefined,
     header: header ? strings(JSON.parse(header)) : EMPTY_HEADER,
-    origin: origin ? (JSON.parse(origin) as DeadLetterOrigin) : undefined,
+    origin: origin ? readDeadLetterOrigin(origin) : undefined,
   };
 }
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Message, Options } from "amqplib";
 import type { DeadLetterOrigin, Header } from "../../driver.ts";
+import { readDeadLetterOrigin } from "../../internal/dead-letter-origin.ts";
 import { topicOfRoutingKey } from "./names.ts";
 
 /** The driver's own entries in the header table of a native message. */
@@ -135,12 +136,11 @@ export function decode(message: Message): Received {
       readPairs(message.content.toString("utf8", 0, bytes), header);
       body = message.content.subarray(bytes);
     }
-    if (table[FIELD.origin] !== undefined) origin = JSON.parse(String(table[FIELD.origin])) as DeadLetterOrigin;
+    if (table[FIELD.origin] !== undefined) origin = readDeadLetterOrigin(String(table[FIELD.origin]));
   } catch (error) {
     broken = `the native message cannot be read: ${(error as Error).message}`;
   }
   const attempt = Number(table[FIELD.attempt] ?? 1);
-  const firstFailure = table[FIELD.firstFailure];
   return {
     topic: text(table[FIELD.topic]) ?? topicOfRoutingKey(fields.routingKey),
     id,
@@ -149,10 +149,12 @@ export function decode(message: Message): Received {
     body,
     origin,
     attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,
-    firstFailureAt: firstFailure === undefined ? undefined : Number(firstFailure),
-    copy: text(table[FIELD.copy]) ?? id,
-    publishedAt: typeof properties.timestamp === "number" ? properties.timestamp * 1_000 : 0,
-    returns: Number(table["x-delivery-count"] ?? 0),
+    firstFailureAt: timeOf(Number(table[FIELD.firstFailure] ?? Number.NaN)),
+    // Another program may give all its messages one id.
+    copy: text(table[FIELD.copy]) ?? `${id} ${foreignId(message)}`,
+    publishedAt: timeOf(Number(properties.timestamp) * 1_000) ?? 0,
+    // What was never handed over before has brought the number along, from a queue that somebody moved it from.
+    returns: fields.redelivered ? Number(table["x-delivery-count"] ?? 0) : 0,
     restMs: Number(table[FIELD.restMs] ?? 0),
     broken,
   };
@@ -205,6 +207,11 @@ function readPairs(json: string, header: Record<string, string>): void {
 function foreignId(message: Message): string {
   const hash = createHash("sha256").update(message.fields.routingKey).update("\n").update(message.content);
   return `foreign-${hash.digest("hex").slice(0, 32)}`;
+}
+
+/** A time, in milliseconds since the epoch; `undefined` for what cannot be one. */
+function timeOf(ms: number): number | undefined {
+  return Number.isNaN(new Date(ms).getTime()) ? undefined : ms;
 }
 
 function text(value: unknown): string | undefined {
