@@ -337,6 +337,33 @@ describeWithEngine(
       await Promise.all([asking.disconnect(), other.disconnect()]);
     }, 60_000);
 
+    test("does not hold up calls for ever while the server is frozen", async () => {
+      const { prefix } = setUp();
+      const driver = rabbitmq({ url: engine.url, prefix, heartbeatMs: 1_000 });
+      const broker = createBroker(driver, { logger: silentLogger, onError: () => {} });
+      await broker.connect();
+      const subscriber = await broker.subscribe("a.b", () => {}, { queue: "q", drainTimeoutMs: 1_000 });
+      engine.pause();
+      const calls = [
+        broker.subscribe("a.b", () => {}),
+        broker.subscribe("a.b", () => {}, { queue: "q" }),
+        broker.createQueue("a.b", "another"),
+        broker.queues.list(),
+        broker.queues.remove("a.b", "q"),
+        broker.deadLetters.list("a.b"),
+        broker.deadLetters.topics(),
+      ];
+      await subscriber.unsubscribe().catch(() => {
+        // It says that it did not close in time.
+      });
+      for (const call of await Promise.allSettled(calls))
+        expect(call).toMatchObject({ reason: { code: "ERR_CONNECTION_LOST", retryable: true } });
+      engine.resume();
+      await vi.waitFor(() => expect(broker.status).toBe("connected"), WAIT);
+      expect(await broker.queues.list()).toMatchObject([{ queue: "q" }]);
+      await broker.disconnect();
+    }, 120_000);
+
     test("gives up after reconnect.maxAttempts", async () => {
       const broker = await setUp().open({ reconnect: { minDelayMs: 10, maxDelayMs: 10, maxAttempts: 2 } });
       await engine.kill();

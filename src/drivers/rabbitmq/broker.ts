@@ -54,6 +54,7 @@ export class RabbitmqBroker {
     this.#window = new PublishWindow(settings.confirmWindow, context.clock, (error) => context.onError(error));
     this.#link = new Link(
       {
+        address: settings.address,
         open: () => Session.open(client, settings, context.options.connectTimeoutMs),
         restore: (session) => this.#restore(session),
         lost: (error) => this.#window.detach(error),
@@ -62,12 +63,12 @@ export class RabbitmqBroker {
       context,
     );
     const topology = async () => (await this.#usable()).topology;
-    const shared = { window: this.#window, topology: () => this.#usable() };
+    const shared = { window: this.#window, clock: context.clock, topology: () => this.#usable() };
     const names = this.#names;
     const persist: typeof this.persist = (work) => this.persist(work);
     this.#locks = new QueueLocks(names, context.clock);
     this.#copies = new Copies(names, this.#window, context.clock, topology);
-    this.#excuses = new Excuses(shared, context.clock);
+    this.#excuses = new Excuses(shared);
     this.#inquiry = new Inquiry({
       names,
       window: this.#window,
@@ -171,14 +172,6 @@ export class RabbitmqBroker {
 
   /** Puts everything on a connection: the first one, or the next. */
   async #restore(session: Session): Promise<void> {
-    const { logger } = this.#context;
-    const { address } = this;
-    session.model.on("blocked", (reason) =>
-      logger.warn({ driver: "rabbitmq", reason }, `RabbitMQ at ${address} takes no publishes for now: ${reason}`),
-    );
-    session.model.on("unblocked", () =>
-      logger.info({ driver: "rabbitmq" }, `RabbitMQ at ${address} takes publishes again`),
-    );
     await this.#makeExchanges(session);
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.reattach(session)));
     this.#window.resume(session);

@@ -41,8 +41,8 @@ export class Excuses {
   readonly #self = randomUUID();
   readonly #waiters = new Set<Waiter>();
 
-  constructor(host: Omit<StreamLogHost, "kind" | "onEntry">, clock: Clock) {
-    this.#clock = clock;
+  constructor(host: Omit<StreamLogHost, "kind" | "onEntry">) {
+    this.#clock = host.clock;
     this.#log = new StreamLog({ ...host, kind: "excuses", onEntry: (entry) => this.#read(entry) });
   }
 

@@ -43,6 +43,7 @@ export class GoMicroBroker {
     this.#context = context;
     this.#link = new Link(
       {
+        address: settings.address,
         open: () => Session.open(client, settings, context.options.connectTimeoutMs),
         restore: async (session) => {
           await declareExchange(session);

@@ -48,7 +48,7 @@ export class HeldMessage {
 
   ack(): void {
     this.#feed.held.delete(this);
-    this.#feed.session.gather();
+    this.#feed.session.gatherAcks();
     this.#feed.channel.ack(this.#message);
   }
 
@@ -56,7 +56,7 @@ export class HeldMessage {
   giveBack(): void {
     this.#feed.held.delete(this);
     if (!this.#feed.alive) return;
-    this.#feed.session.gather();
+    this.#feed.session.gatherAcks();
     this.#feed.channel.nack(this.#message, false, true);
   }
 }

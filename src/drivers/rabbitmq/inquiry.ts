@@ -8,6 +8,7 @@ import type { Names } from "./names.ts";
 import { encodeOwn } from "./native-message.ts";
 import type { PublishWindow } from "./publish-window.ts";
 import { closeChannel, type Session } from "./session.ts";
+import { within } from "./within.ts";
 
 /** How long the other processes may take to answer. */
 const ANSWER_MS = 1_000;
@@ -73,7 +74,8 @@ export class Inquiry {
     const correlationId = randomUUID();
     this.#questions.set(correlationId, question);
     try {
-      await window.publish(names.inquiry, "", encodeOwn(content, { correlationId, replyTo, persistent: false }));
+      const asked = encodeOwn(content, { correlationId, replyTo, persistent: false });
+      await within(clock, window.publish(names.inquiry, "", asked));
       await before(clock, clock.now() + ANSWER_MS, question.done.promise);
     } finally {
       this.#questions.delete(correlationId);

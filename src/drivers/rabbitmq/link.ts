@@ -5,9 +5,12 @@ import { type Deferred, deferred } from "../../internal/deferred.ts";
 import { abortable, delay } from "../../internal/wait.ts";
 import { withoutUser } from "./classify.ts";
 import type { Session } from "./session.ts";
+import { within } from "./within.ts";
 
 /** What a {@link Link} needs from its driver. */
 export interface LinkHost {
+  /** The server's, for people. */
+  readonly address: string;
   open(): Promise<Session>;
   /** Puts everything on a new connection. One that breaks meanwhile makes it reject. */
   restore(session: Session): Promise<void>;
@@ -36,9 +39,11 @@ export class Link {
     return this.#session;
   }
 
-  /** The connection, or the next one while it is being restored. */
+  /** The connection, or the next one while it is being restored, which is waited for as long as {@link within} says. */
   up(): Promise<Session> {
-    return this.#session === undefined ? this.#next.promise : Promise.resolve(this.#session);
+    return this.#session === undefined
+      ? within(this.#context.clock, this.#next.promise)
+      : Promise.resolve(this.#session);
   }
 
   /** Connects for the first time, once. */
@@ -71,6 +76,7 @@ export class Link {
 
   async #open(): Promise<Session> {
     const session = await this.#host.open();
+    session.onBlocked((reason) => this.#blocked(session, reason));
     const broken = session.ended.then((cause) => {
       throw this.#lostError(cause);
     });
@@ -82,6 +88,14 @@ export class Link {
       session.destroy();
       throw error;
     }
+  }
+
+  /** The server takes no publishes for now, for a reason, or takes them again: meanwhile they are held back, within bounds. */
+  #blocked(session: Session, reason: string | undefined): void {
+    if (this.#session !== session) return;
+    if (reason === undefined) return this.#context.onUp();
+    const message = `RabbitMQ at ${this.#host.address} takes no publishes for now: ${reason}`;
+    this.#context.onDown(new BrokerError("ERR_BACKLOG_FULL", message, { driver: "rabbitmq" }));
   }
 
   #arrived(session: Session): void {
@@ -102,12 +116,17 @@ export class Link {
   async #restore(): Promise<void> {
     const { minDelayMs, maxDelayMs, maxAttempts } = this.#context.options.reconnect;
     const { signal } = this.#stopping;
+    let told = "";
     try {
       for (let attempt = 1; ; attempt += 1) {
         await delay(this.#context.clock, backoffMs(attempt, minDelayMs, maxDelayMs), signal);
         const failure = await this.#tryAgain();
         if (failure === undefined || signal.aborted) return;
         if (failure.code === "ERR_AUTHENTICATION" || attempt >= maxAttempts) return this.#giveUp(failure);
+        // A server that is away is no news; one that is there and refuses something is, once.
+        if (failure.retryable || failure.message === told) continue;
+        told = failure.message;
+        this.#context.onError(failure);
       }
     } catch (error) {
       if (!signal.aborted) this.#giveUp(wrapError(error, "ERR_DRIVER", "Restoring the connection failed"));
@@ -122,7 +141,8 @@ export class Link {
         return undefined;
       }
       this.#arrived(session);
-      this.#context.onUp();
+      // Where the server is short of room again already, whoever hears of it says when it is not.
+      if (!session.blocked) this.#context.onUp();
       return undefined;
     } catch (error) {
       return wrapError(error, "ERR_CONNECTION_LOST", "Restoring the connection failed", { driver: "rabbitmq" });

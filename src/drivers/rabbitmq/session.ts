@@ -1,10 +1,10 @@
-import type { Socket } from "node:net";
 import type { Channel, ChannelModel, ConfirmChannel } from "amqplib";
 import { BrokerError } from "../../errors.ts";
 import type { Clock } from "../../internal/clock.ts";
 import { before } from "../../internal/wait.ts";
 import { classifyConnect, classifyOperation } from "./classify.ts";
 import type { Client } from "./client.ts";
+import { Line } from "./line.ts";
 import type { Settings } from "./options.ts";
 
 /** The oldest server with what the driver needs: time to live, and dead-lettering with confirms, on quorum queues. */
@@ -16,40 +16,34 @@ const OPEN_TIMEOUT_MS = 10_000;
 /** How much longer than its deadline a connection may take to close in good order, in milliseconds. */
 const CLOSE_GRACE_MS = 1_000;
 
-/** How much is handed to the socket before the client waits for it to drain, in bytes: what {@link Session.gather} gathers at most. */
+/** How much is handed to the socket before the client waits for it to drain, in bytes: what a {@link Line} gathers at most. */
 const WRITE_BYTES = 256 * 1024;
 
-/** One connection, from its opening to its end. What is lost with it is restored on the next one. */
+/**
+ * The connections to the server, from their opening to their end: one for publishes, and one for everything else. A server that is
+ * short of memory or disk reads nothing more from whoever publishes: acks, which give it room again, go their own way. Where one of
+ * the two ends the other does, and what is lost with them is restored on the next ones.
+ */
 export class Session {
+  /** The connection of everything but publishes. */
   readonly model: ChannelModel;
   /** The server's version. */
   readonly version: string;
-  /** Resolves with why, when the connection has ended, for whatever reason. */
+  /** Resolves with why, when a connection has ended, for whatever reason. */
   readonly ended: Promise<Error | undefined>;
-  #alive = true;
+  readonly #main: Line;
+  readonly #publishing: Line;
   #blocked = false;
-  #gathering = false;
-  /** Somebody has written since the gathering began. */
-  #wanted = false;
+  #closing = false;
 
-  private constructor(model: ChannelModel) {
-    this.model = model;
-    this.version = String((model.connection.serverProperties as { version?: unknown }).version ?? "");
-    let cause: Error | undefined;
-    model.on("error", (error) => {
-      cause = error;
-    });
-    model.on("blocked", () => {
-      this.#blocked = true;
-    });
-    model.on("unblocked", () => {
-      this.#blocked = false;
-    });
-    this.ended = new Promise((resolve) => {
-      model.once("close", (error) => {
-        this.#alive = false;
-        resolve(error ?? cause);
-      });
+  private constructor(main: ChannelModel, publishing: ChannelModel) {
+    this.model = main;
+    this.version = String((main.connection.serverProperties as { version?: unknown }).version ?? "");
+    this.#main = new Line(main);
+    this.#publishing = new Line(publishing);
+    this.ended = Promise.race([this.#main.ended, this.#publishing.ended]);
+    void this.ended.then(() => {
+      if (!this.#closing) this.destroy();
     });
   }
 
@@ -59,32 +53,24 @@ export class Session {
    * @throws BrokerError `ERR_CONNECT_FAILED`, `ERR_AUTHENTICATION`, `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
    */
   static async open(client: Client, settings: Settings, withinMs: number): Promise<Session> {
-    let model: ChannelModel;
+    const opening = ["", " publisher"].map((suffix) =>
+      connect(client, settings, Math.min(OPEN_TIMEOUT_MS, withinMs), suffix),
+    );
+    let session: Session;
     try {
-      model = await client.connect(
-        {
-          protocol: settings.secure ? "amqps" : "amqp",
-          hostname: settings.host,
-          port: settings.port,
-          username: settings.username,
-          password: settings.password,
-          // The client decodes it once more.
-          vhost: encodeURIComponent(settings.vhost),
-          heartbeat: settings.heartbeatMs / 1_000,
-        },
-        {
-          ...(settings.secure ? settings.tls : {}),
-          noDelay: true,
-          keepAlive: true,
-          timeout: Math.min(OPEN_TIMEOUT_MS, withinMs),
-          highWaterMark: WRITE_BYTES,
-          clientProperties: { product: "tidings", connection_name: `tidings ${process.pid}` },
-        },
-      );
+      const [main, publishing] = (await Promise.all(opening)) as [ChannelModel, ChannelModel];
+      session = new Session(main, publishing);
     } catch (error) {
+      // One without the other is of no use.
+      for (const one of opening)
+        one.then(
+          (model) => new Line(model).destroy(),
+          () => {
+            // The caller has the error of the first.
+          },
+        );
       throw classifyConnect(error, settings.address);
     }
-    const session = new Session(model);
     const [major = 0, minor = 0] = session.version.split(".").map(Number);
     if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return session;
     session.destroy();
@@ -96,7 +82,7 @@ export class Session {
   }
 
   get alive(): boolean {
-    return this.#alive;
+    return this.#main.alive && this.#publishing.alive;
   }
 
   /** Whether the server, short of memory or disk, takes no publishes for now. */
@@ -104,28 +90,24 @@ export class Session {
     return this.#blocked;
   }
 
-  /**
-   * Lets what is written from now on, until the event loop has come round, go out in one write: the client writes each message
-   * and each ack by itself, and the system calls would cost more than all the rest.
-   */
-  gather(): void {
-    this.#wanted = true;
-    if (!this.#gathering && this.#alive) this.#gather();
+  /** Calls `listener` when the server takes no publishes from now on, with its reason, and when it takes them again, without. */
+  onBlocked(listener: (reason: string | undefined) => void): void {
+    const told = (reason: string | undefined) => {
+      this.#blocked = reason !== undefined;
+      listener(reason);
+    };
+    this.#publishing.model.on("blocked", told);
+    this.#publishing.model.on("unblocked", () => told(undefined));
   }
 
-  #gather(): void {
-    const socket = this.#socket;
-    this.#wanted = false;
-    this.#gathering = true;
-    socket.cork();
-    // The client hands its frames to the socket in a later phase of the round in which they are written.
-    setImmediate(() =>
-      setImmediate(() => {
-        socket.uncork();
-        this.#gathering = false;
-        if (this.#wanted) this.gather();
-      }),
-    );
+  /** Lets the publishes of this round of the event loop go out in one write. */
+  gather(): void {
+    this.#publishing.gather();
+  }
+
+  /** Lets the acks of this round of the event loop go out in one write. */
+  gatherAcks(): void {
+    this.#main.gather();
   }
 
   /** A channel; its owner watches its end. */
@@ -133,9 +115,9 @@ export class Session {
     return this.#opened(await this.#open(() => this.model.createChannel()));
   }
 
-  /** A channel whose publishes are confirmed. */
+  /** A channel for publishes, which are confirmed. */
   async confirmChannel(): Promise<ConfirmChannel> {
-    return this.#opened(await this.#open(() => this.model.createConfirmChannel()));
+    return this.#opened(await this.#open(() => this.#publishing.model.createConfirmChannel()));
   }
 
   /**
@@ -170,19 +152,23 @@ export class Session {
 
   /** Closes in good order; by force where that takes until the deadline (milliseconds since the epoch) and a second from now. */
   async close(clock: Clock, deadlineAt: number): Promise<void> {
-    if (!this.#alive) return;
-    // Its answer does not come where the connection ends by itself meanwhile, which is what was wanted.
-    this.model.close().catch(() => {});
-    if (!(await before(clock, Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS), this.ended))) this.destroy();
+    if (!this.alive) return;
+    this.#closing = true;
+    const lines = [this.#main, this.#publishing];
+    for (const line of lines) line.close();
+    if (
+      !(await before(
+        clock,
+        Math.max(deadlineAt, clock.now() + CLOSE_GRACE_MS),
+        Promise.all(lines.map(({ ended }) => ended)),
+      ))
+    )
+      this.destroy();
   }
 
-  /** Ends the connection at once. */
+  /** Ends both connections at once. */
   destroy(): void {
-    this.#socket.destroy(new Error("the connection was given up"));
-  }
-
-  get #socket(): Socket {
-    return (this.model.connection as unknown as { stream: Socket }).stream;
+    for (const line of [this.#main, this.#publishing]) line.destroy();
   }
 
   async #open<C>(create: () => Promise<C>): Promise<C> {
@@ -215,4 +201,27 @@ export async function closeChannel(channel: Channel): Promise<void> {
   } finally {
     channel.off("close", ended);
   }
+}
+
+function connect(client: Client, settings: Settings, timeoutMs: number, suffix: string): Promise<ChannelModel> {
+  return client.connect(
+    {
+      protocol: settings.secure ? "amqps" : "amqp",
+      hostname: settings.host,
+      port: settings.port,
+      username: settings.username,
+      password: settings.password,
+      // The client decodes it once more.
+      vhost: encodeURIComponent(settings.vhost),
+      heartbeat: settings.heartbeatMs / 1_000,
+    },
+    {
+      ...(settings.secure ? settings.tls : {}),
+      noDelay: true,
+      keepAlive: true,
+      timeout: timeoutMs,
+      highWaterMark: WRITE_BYTES,
+      clientProperties: { product: "tidings", connection_name: `tidings ${process.pid}${suffix}` },
+    },
+  );
 }

@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Channel } from "amqplib";
 import { BrokerError } from "../../errors.ts";
+import type { Clock } from "../../internal/clock.ts";
 import { type Deferred, deferred } from "../../internal/deferred.ts";
 import { encodeOwn } from "./native-message.ts";
 import type { PublishWindow } from "./publish-window.ts";
 import { closeChannel, type Session } from "./session.ts";
 import type { Topology } from "./topology.ts";
+import { within } from "./within.ts";
 
 /** How many entries the server may send ahead. */
 const PREFETCH = 256;
@@ -14,6 +16,7 @@ const PREFETCH = 256;
 export interface StreamLogHost {
   readonly kind: "records" | "excuses";
   readonly window: PublishWindow;
+  readonly clock: Clock;
   /** The connection's topology, or the next one's while it is being restored. */
   topology(): Promise<{ readonly topology: Topology; readonly session: Session }>;
   /** Called with every entry, in order, those of this process included. */
@@ -40,9 +43,10 @@ export class StreamLog {
   async append(entry: Readonly<Record<string, unknown>>): Promise<void> {
     const { topology, session } = await this.#host.topology();
     await this.#declare(topology, session);
-    const name = topology.names[this.#host.kind];
+    const { window, clock, kind } = this.#host;
+    const name = topology.names[kind];
     for (let tries = 1; ; tries += 1) {
-      if ((await this.#host.window.publish("", name, encodeOwn(entry))) === "stored") return;
+      if ((await within(clock, window.publish("", name, encodeOwn(entry)))) === "stored") return;
       if (tries === 2) throw new BrokerError("ERR_DRIVER", `The stream ${name} is gone.`, { driver: "rabbitmq" });
       await topology.stream(this.#host.kind);
     }
@@ -54,7 +58,12 @@ export class StreamLog {
     await this.#declare(topology, session);
     if (this.#readingOn !== session) {
       this.#readingOn = session;
-      this.#reading = this.#read(topology, session);
+      const reading = this.#read(topology, session);
+      this.#reading = reading;
+      // The caller has the error; the next one tries again.
+      reading.catch(() => {
+        if (this.#reading === reading) this.#readingOn = undefined;
+      });
     }
     await this.#reading;
     if (this.#readingOn !== session) throw cut();
@@ -62,7 +71,7 @@ export class StreamLog {
     const seen = deferred<void>();
     this.#markers.set(marker, seen);
     try {
-      await Promise.all([this.append({ marker }), seen.promise]);
+      await within(this.#host.clock, Promise.all([this.append({ marker }), seen.promise]));
     } finally {
       this.#markers.delete(marker);
     }
