@@ -159,6 +159,40 @@ describeWithEngine(
       await broker.disconnect();
     }, 60_000);
 
+    test("that takes no more queues says so; once it does, everything works on the same connection", async () => {
+      const { name, url } = await engine.createVhost("few-queues");
+      const broker = createBroker(url, { logger: silentLogger });
+      await broker.connect();
+      await engine.ctl("set_vhost_limits", "-p", name, '{"max-queues": 1}');
+      for (const options of [{ queue: "q" }, {}])
+        await expect(broker.subscribe("a.b", () => {}, options)).rejects.toMatchObject({
+          code: "ERR_DRIVER",
+          retryable: true,
+          message: expect.stringMatching(/queue limit .* is reached/),
+        });
+      await engine.ctl("set_vhost_limits", "-p", name, "{}");
+      const seen: string[] = [];
+      await broker.subscribe("a.b", (delivery) => void seen.push(delivery.text()), { queue: "q" });
+      await broker.publish("a.b", { body: "x" });
+      await vi.waitFor(() => expect(seen).toEqual(["x"]));
+      await broker.disconnect();
+    }, 60_000);
+
+    test("whose virtual host is removed under a connected broker is reported, once, and waited for", async () => {
+      const { name, url } = await engine.createVhost("removed");
+      const errors: string[] = [];
+      const broker = createBroker(url, { logger: silentLogger, onError: ({ code }) => errors.push(code) });
+      await broker.connect();
+      await broker.subscribe("a.b", () => {}, { queue: "q" });
+      await engine.ctl("delete_vhost", name);
+      await vi.waitFor(() => expect(errors).toContain("ERR_INVALID_OPTION"), { timeout: 20_000 });
+      await engine.createVhost("removed");
+      await vi.waitFor(() => expect(broker.status).toBe("connected"), { timeout: 20_000 });
+      expect(errors.filter((code) => code === "ERR_INVALID_OPTION")).toHaveLength(1);
+      expect(await broker.publish("a.b", {})).toMatchObject({ state: "stored" });
+      await broker.disconnect();
+    }, 60_000);
+
     test("with an exchange of another type is ERR_INVALID_OPTION that names the difference", async () => {
       const connection = await connect(engine.url);
       await (await connection.createChannel()).assertExchange("odd-exchange", "fanout");

@@ -21,6 +21,9 @@ export function classifyOperation(error: unknown, what: string): BrokerError {
   const message = withoutUser(describeError(error));
   const code = replyCode(error);
   const options = { driver: "rabbitmq", cause: error };
+  // Of queues in a virtual host, for one: an operator can raise it.
+  if (code === PRECONDITION_FAILED && /limit .*is reached/.test(message))
+    return new BrokerError("ERR_DRIVER", `${what}: ${plain(message)}`, { ...options, retryable: true });
   if (code === PRECONDITION_FAILED)
     return new BrokerError("ERR_INVALID_OPTION", `${what} exists with other arguments: ${plain(message)}`, options);
   if (code === ACCESS_REFUSED)
@@ -40,7 +43,8 @@ export function classifyConnect(error: unknown, address: string): BrokerError {
   if (/ACCESS[_-]REFUSED|403/.test(message) || /access to vhost .* refused/.test(message))
     return new BrokerError("ERR_AUTHENTICATION", `RabbitMQ at ${address} refused the credentials.`, { driver });
   if (/got <ConnectionClose/.test(message)) {
-    const why = "there is none of that name, or this user may not use it";
+    // The client does not tell what the server says.
+    const why = "there is none of that name, this user may not use it, or it takes no more connections";
     return new BrokerError("ERR_INVALID_OPTION", `RabbitMQ at ${address} refused the virtual host: ${why}.`, {
       driver,
     });

@@ -9,6 +9,9 @@ import type { Topology } from "./topology.ts";
 /** How often a copy is tried on a ladder's queue that is gone each time. */
 const MAX_TRIES = 3;
 
+/** How often what is due by now is forgotten of queues to which nothing is put off any more, in milliseconds. */
+const SWEEP_MS = 60_000;
+
 /** Sends copies of messages to one queue only: at once, or after a delay. */
 export class Copies {
   readonly #names: Names;
@@ -17,6 +20,8 @@ export class Copies {
   readonly #clock: Clock;
   /** When the copies that this process put off are due, in the order of putting off, by queue. */
   readonly #due = new Map<string, number[]>();
+  /** When that was last swept, in milliseconds since the epoch. */
+  #sweptAt = 0;
 
   constructor(names: Names, window: PublishWindow, clock: Clock, topology: () => Promise<Topology>) {
     this.#names = names;
@@ -64,6 +69,10 @@ export class Copies {
 
   #remember(queue: string, delayMs: number): void {
     const now = this.#clock.now();
+    if (now - this.#sweptAt >= SWEEP_MS) {
+      this.#sweptAt = now;
+      this.putOff();
+    }
     const due = this.#due.get(queue) ?? [];
     while ((due[0] ?? now) < now) due.shift();
     due.push(now + delayMs);
