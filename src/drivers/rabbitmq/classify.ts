@@ -1,7 +1,8 @@
 import { BrokerError, describeError } from "../../errors.ts";
 
-/** AMQP's reply codes. */
-const ACCESS_REFUSED = 403;
+// AMQP's reply codes.
+/** The user has no right to it. */
+export const ACCESS_REFUSED = 403;
 /** A queue that another connection has for itself. */
 export const RESOURCE_LOCKED = 405;
 /** What exists has other arguments. */

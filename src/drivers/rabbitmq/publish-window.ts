@@ -3,7 +3,7 @@ import { BrokerError, describeError } from "../../errors.ts";
 import type { Clock, Timer } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 import { NumberedItems } from "../../internal/numbered-items.ts";
-import { NOT_FOUND, replyCode } from "./classify.ts";
+import { ACCESS_REFUSED, classifyOperation, NOT_FOUND, replyCode } from "./classify.ts";
 import { FIELD, type NativeMessage, numberOfCopy } from "./native-message.ts";
 import { closeChannel, type Session } from "./session.ts";
 import { SharedTables } from "./shared-tables.ts";
@@ -264,6 +264,7 @@ export class PublishWindow {
 }
 
 function refused(cause: unknown): BrokerError {
+  if (replyCode(cause) === ACCESS_REFUSED) return classifyOperation(cause, "the exchange or topic of the message");
   return new BrokerError("ERR_DRIVER", `RabbitMQ did not take the message: ${describeError(cause)}`, {
     driver: "rabbitmq",
     scope: "message",
