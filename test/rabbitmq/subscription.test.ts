@@ -40,7 +40,7 @@ test.each(["before", "after"])(
     const [declared, consuming] = [deferred<void>(), deferred<void>()];
     const session = {
       alive: true,
-      async channel() {
+      async lastingChannel() {
         const channel = new FakeChannel(consuming.promise);
         channels.push(channel);
         return channel;

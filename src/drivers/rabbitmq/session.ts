@@ -10,6 +10,9 @@ import type { Settings } from "./options.ts";
 /** The oldest server with what the driver needs: time to live, and dead-lettering with confirms, on quorum queues. */
 const OLDEST = [3, 10] as const;
 
+/** How many channels subscriptions leave for everything else: declaring, counting, dead letters. */
+const SPARE_CHANNELS = 32;
+
 /** One try to connect may take this long, in milliseconds. */
 const OPEN_TIMEOUT_MS = 10_000;
 
@@ -34,6 +37,8 @@ export class Session {
   readonly #main: Line;
   readonly #publishing: Line;
   #blocked = false;
+  /** How many channels are open, but for that of the publishes. */
+  #channels = 0;
   #closing = false;
 
   private constructor(main: ChannelModel, publishing: ChannelModel) {
@@ -112,7 +117,29 @@ export class Session {
 
   /** A channel; its owner watches its end. */
   async channel(): Promise<Channel> {
-    return this.#opened(await this.#open(() => this.model.createChannel()));
+    this.#channels += 1;
+    const closed = () => {
+      this.#channels -= 1;
+    };
+    try {
+      const channel = this.#opened(await this.#open(() => this.model.createChannel()));
+      channel.once("close", closed);
+      return channel;
+    } catch (error) {
+      closed();
+      throw error;
+    }
+  }
+
+  /**
+   * As {@link channel}, for as long as a subscription lives. Some are left for what else there is to do.
+   * @throws BrokerError `ERR_DRIVER` where the server gives no more of them
+   */
+  async lastingChannel(): Promise<Channel> {
+    const { channelMax } = this.model.connection as unknown as { channelMax: number };
+    if (this.#channels < channelMax - SPARE_CHANNELS) return this.channel();
+    const message = `RabbitMQ gives a connection ${channelMax} channels, and subscriptions have all but ${SPARE_CHANNELS} of them: more need another broker.`;
+    throw new BrokerError("ERR_DRIVER", message, { driver: "rabbitmq" });
   }
 
   /** A channel for publishes, which are confirmed. */

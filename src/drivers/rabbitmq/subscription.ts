@@ -59,7 +59,7 @@ export class RabbitmqSubscription implements DriverSubscription {
     const { source } = this.#parts;
     await source.declare(this.#parts.topologyOf(session));
     if (this.#stopping.signal.aborted) return;
-    const channel = await session.channel();
+    const channel = await session.lastingChannel();
     const feed: Feed = { channel, session, held: new Set(), tag: "", alive: true };
     channel.once("close", () => this.#lost(feed));
     const prefetch = this.request.prefetch > MAX_PREFETCH ? 0 : this.request.prefetch;
