@@ -261,6 +261,33 @@ describeWithEngine(
       await broker.disconnect();
     }, 60_000);
 
+    test("with a message of another program that its takers died with counts each death, whoever left long ago", async () => {
+      const { url } = await engine.createVhost();
+      const broker = createBroker(url, { logger: silentLogger, onError: () => {} });
+      await broker.connect();
+      await broker.createQueue("a.b", "q");
+      // Makes the stream of excuses.
+      await (await broker.subscribe("a.b", () => {}, { queue: "q" })).unsubscribe();
+      const name = "tidings.queue:a.b:q";
+      const connection = await connect(url);
+      const channel = await connection.createChannel();
+      const at = Date.now() - 3_600_000;
+      for (let number = 0; number < 5; number += 1)
+        channel.sendToQueue("tidings.excuses", Buffer.from(JSON.stringify({ queue: name, at, by: "somebody" })));
+      channel.publish("tidings", "a.b", Buffer.from("poison"));
+      for (let death = 1; death <= 3; death += 1) {
+        const taker = await connection.createChannel();
+        await vi.waitFor(async () => expect(await taker.get(name)).not.toBe(false));
+        await taker.close();
+      }
+      const attempts: number[] = [];
+      await broker.subscribe("a.b", ({ attempt }) => void attempts.push(attempt), { queue: "q" });
+      // One is forgiven: a member left just now.
+      await vi.waitFor(() => expect(attempts).toEqual([3]), { timeout: 20_000 });
+      await connection.close();
+      await broker.disconnect();
+    }, 60_000);
+
     test("gets a delay longer than the ladder back into it", async () => {
       const broker = createBroker(rabbitmq({ url: engine.url }), { logger: silentLogger });
       await broker.connect();

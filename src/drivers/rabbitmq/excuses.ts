@@ -15,6 +15,12 @@ const MAX_QUEUES = 10_000;
 /** How far the clocks of publishers and members may be apart, in milliseconds. */
 const CLOCKS_MS = 5_000;
 
+/**
+ * How long ago somebody left who may excuse a message of which nobody knows when it was published, in milliseconds: who left before
+ * that has hardly given it back.
+ */
+const UNKNOWN_AGE_MS = 60_000;
+
 /** What tells how often a copy came back. */
 export type Returned = Pick<Received, "publishedAt" | "returns">;
 
@@ -55,7 +61,8 @@ export class Excuses {
 
   /** How many of the returns of a copy nobody has excused, as far as this process has read. */
   unexcused(queue: string, { publishedAt, returns }: Returned): number {
-    const excuses = this.#excuses.get(queue)?.filter((at) => at + CLOCKS_MS >= publishedAt).length ?? 0;
+    const since = publishedAt === 0 ? this.#clock.now() - UNKNOWN_AGE_MS : publishedAt;
+    const excuses = this.#excuses.get(queue)?.filter((at) => at + CLOCKS_MS >= since).length ?? 0;
     return Math.max(0, returns - excuses);
   }
 
