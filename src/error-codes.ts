@@ -63,7 +63,7 @@ export const ERROR_CODES = {
   ERR_MISSING_DEPENDENCY: {
     retryable: false,
     scope: "connection",
-    summary: "A driver's client package is not installed.",
+    summary: "An optional package that is needed is not installed.",
   },
   ERR_INVALID_OPTION: {
     retryable: false,
