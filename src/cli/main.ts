@@ -24,16 +24,16 @@ const terminal: Terminal = {
 // Where nobody reads standard error any more, its lines are lost, and nothing else is: without a listener the process would end.
 process.stderr.on("error", () => {});
 
-// Set, not exited with: what is still on its way to standard output would be lost.
+// Commands wait until standard output has taken what they write: whatever their status, none of it is lost.
 process.exitCode = await runProgram(process.argv.slice(2), terminal);
-if (stop?.aborted) endSoon();
+if (process.exitCode !== 0 || stop?.aborted) leave();
 
 /**
- * Ends an interrupted process though something keeps it alive that cannot be taken back: a line that the reader of standard output
- * does not take (its message is not acknowledged), or a client's attempt to reach a server.
+ * Ends the process though something keeps it alive that cannot be taken back: a client's attempt to reach a server that does not
+ * answer, or, once it is interrupted, a line that the reader of standard output does not take (its message is not acknowledged).
  */
-function endSoon(): void {
+function leave(): void {
   const end = () => process.exit();
   process.stderr.write("", end);
-  setTimeout(end, LAST_WORDS_MS);
+  if (stop?.aborted) setTimeout(end, LAST_WORDS_MS);
 }

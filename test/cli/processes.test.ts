@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { until } from "../../src/testing/conformance/until.ts";
@@ -263,6 +265,16 @@ describe("pub, when a subscriber is killed in the middle of a message", () => {
     for (const line of pub.err.split("\n").filter((one) => one.includes("ERR_")))
       expect(line).toMatch(/^warning: ERR_CONNECTION_LOST: /);
   });
+});
+
+test("a server that takes connections and says nothing does not keep a command that failed", async () => {
+  const silent = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void silent.close());
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const doctor = start(["doctor", "--timeout-ms", "300", "--broker", "nats", "--broker-address", `127.0.0.1:${port}`]);
+  await doctor.endsWith(1);
+  expect(doctor.err).toBe("ERR_CONNECT_FAILED: connect: Connecting took longer than 300 ms.\n");
 });
 
 test("a second Ctrl-C ends the process at once", async () => {
