@@ -10,6 +10,7 @@ import { silentLogger } from "../../src/logger.ts";
 import { until } from "../../src/testing/conformance/until.ts";
 import { describeWithEngine } from "../support/engines/find-engine.ts";
 import { type NatsEngine, startNats } from "../support/engines/nats.ts";
+import { faultProxy } from "../support/fault-proxy.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 
@@ -118,6 +119,35 @@ describeWithEngine(
           "forged",
           false,
         ]);
+      },
+    );
+
+    test(
+      "a consumer that becomes another kind holds up no reconnect; when it is as it was, it goes on",
+      TIMEOUT,
+      async () => {
+        const proxy = await faultProxy(engine);
+        cleanups.push(() => proxy.close());
+        const { broker, prefix } = await open({ servers: `${proxy.host}:${proxy.port}` });
+        const texts: string[] = [];
+        const take = (delivery: { text(): string }): void => void texts.push(delivery.text());
+        await broker.subscribe("t", take, { queue: "q" });
+        await broker.subscribe("other", take);
+        const consumer = `${prefix}-messages.${queueName("t", "q")}`;
+        const { config } = await api<{ config: object }>(`CONSUMER.INFO.${consumer}`);
+        const update = (max_deliver: number) => {
+          const body = { stream_name: `${prefix}-messages`, config: { ...config, max_deliver } };
+          return api(`CONSUMER.DURABLE.CREATE.${consumer}`, body);
+        };
+        await update(2);
+        proxy.cut();
+        await wait("it is reported", () => errors.some(({ code }) => code === "ERR_INVALID_OPTION"));
+        await wait("the connection is back", () => broker.status === "connected");
+        for (const topic of ["t", "other"]) await broker.publish(topic, { body: topic });
+        await wait("the other subscription goes on", () => texts.includes("other"));
+        await update(-1);
+        await wait("it arrived", () => texts.includes("t"));
+        expect(errors.filter(({ code }) => code === "ERR_INVALID_OPTION")).toHaveLength(1);
       },
     );
 

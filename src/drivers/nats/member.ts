@@ -1,6 +1,6 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { DriverContext, DriverDelivery, DriverSubscription, Outcome, SubscribeRequest } from "../../driver.ts";
-import { BrokerError, wrapError } from "../../errors.ts";
+import { BrokerError, describeError, wrapError } from "../../errors.ts";
 import { type Timer, wallTime } from "../../internal/clock.ts";
 import { Deque } from "../../internal/deque.ts";
 import { delay } from "../../internal/wait.ts";
@@ -111,8 +111,18 @@ export class Member implements DriverSubscription {
     if (subject === this.#pullSubject) this.#refusal = error;
   }
 
-  /** The connection is back, maybe to a server that knows nothing of the consumer. */
-  async restore(): Promise<void> {
+  /** The connection is back. A consumer that is of another kind now concerns this subscription alone. */
+  async reconnected(): Promise<void> {
+    try {
+      await this.#restore();
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.code !== "ERR_INVALID_OPTION") throw error;
+      this.#lost();
+    }
+  }
+
+  /** The server may know nothing of the consumer. */
+  async #restore(): Promise<void> {
     if (!this.#open) return;
     const info = await this.#host.topology.ensureConsumer(this.wanted);
     // The server may have waited long for a word of these.
@@ -251,12 +261,16 @@ export class Member implements DriverSubscription {
         // Ended: the loop sees it too.
       });
     } else this.#refusals = 0;
+    let told = "";
     for (let streams = false; this.#open && link.connected; streams = true) {
       try {
         if (streams) await topology.ensureStreams();
-        return await this.restore();
+        return await this.#restore();
       } catch (error) {
-        this.#tell(error, `Restoring the consumer of ${this.#request.pattern} failed`);
+        // Told once, however often it is tried.
+        if (describeError(error) !== told)
+          this.#tell(error, `Restoring the consumer of ${this.#request.pattern} failed`);
+        told = describeError(error);
       }
       await delay(clock, RESTORE_AGAIN_MS, this.#ended.signal).catch(() => {
         // Ended: the loop sees it too.

@@ -17,7 +17,10 @@ const GIVE_UP_AFTER_MS = 30_000;
 /** After how long a request is sent again that nobody answers for, in milliseconds: a server still opening its streams. */
 const NOBODY_AGAIN_MS = 200;
 
-/** For how long nobody may answer for a subject before its stream is taken for gone, in milliseconds. */
+/**
+ * For how long nobody may answer for a subject before its stream is taken for gone, in milliseconds: its members notice first, and
+ * a server is not done at once with the files of a removed stream.
+ */
 const NOBODY_MS = 1_000;
 
 /** A request whose answer decides something. It may be sent more than once. */

@@ -54,7 +54,7 @@ export class NatsSession {
     this.#requests = new Requests(client, connection, context.clock, (subject) => this.#nobodyAnswers(subject));
     this.#acks = new Acks(connection, context.clock);
     this.#jetstream = new JetStream(this.#requests, options.domain);
-    this.#topology = new Topology(this.#jetstream, names, options);
+    this.#topology = new Topology(this.#jetstream, names, options, context.clock);
     this.#publisher = new Publisher(client, connection, this.#requests, names, context);
     this.#link = new Link(connection, context, {
       down: () => {
@@ -156,7 +156,7 @@ export class NatsSession {
     this.#acks.resume();
     this.#requests.resume(this.#publisher.doubtful());
     await this.#topology.ensureStreams();
-    await Promise.all([...this.#members].map((member) => member.restore()));
+    await Promise.all([...this.#members].map((member) => member.reconnected()));
   }
 }
 

@@ -1,4 +1,6 @@
 import { BrokerError } from "../../errors.ts";
+import type { Clock } from "../../internal/clock.ts";
+import { delay } from "../../internal/wait.ts";
 import {
   API_CODES,
   type ApiError,
@@ -22,6 +24,8 @@ const READER_HOLD_MS = 300_000;
 /** How many pulls may wait at a consumer: several for each member. */
 const MAX_PULLS = 4_096;
 const REDELIVER_AFTER_MS = 10_000;
+/** When a stream that was removed is made again, in milliseconds: a server is not done at once with the files of the old one. */
+const FILES_GONE_MS = 1_000;
 
 /** What a consumer is for: kept in its description, from which queues are listed. */
 export interface ConsumerPurpose {
@@ -38,10 +42,12 @@ export interface Wanted {
 /** Makes streams and consumers as they are needed, and checks those that are there. */
 export class Topology {
   readonly names: Names;
+  readonly #clock: Clock;
   readonly #jetstream: JetStream;
   readonly #options: ResolvedNatsOptions;
 
-  constructor(jetstream: JetStream, names: Names, options: ResolvedNatsOptions) {
+  constructor(jetstream: JetStream, names: Names, options: ResolvedNatsOptions, clock: Clock) {
+    this.#clock = clock;
     this.#jetstream = jetstream;
     this.names = names;
     this.#options = options;
@@ -113,7 +119,8 @@ export class Topology {
     const body = { stream_name: stream, config };
     const made = await this.#jetstream.find<ConsumerInfo>(call, body);
     if (made !== undefined) return made;
-    // Somebody removed the stream.
+    // Somebody removed the stream, maybe just now.
+    await delay(this.#clock, FILES_GONE_MS);
     await this.ensureStreams();
     return this.#jetstream.call<ConsumerInfo>(call, body);
   }
