@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { SERVICE_NAMES } from "../../src/drivers/http/service-names.ts";
+import { local } from "../../src/registries/local/index.ts";
 import { until } from "../../src/testing/conformance/until.ts";
 import { openBroker, registryFolder } from "./support/brokers.ts";
 
@@ -56,6 +58,21 @@ describe.each([
     });
     if (byMs > 0) expect(performance.now() - before).toBeGreaterThan(250);
     await publisher.broker.flush({ signal: AbortSignal.timeout(5_000) });
+  });
+
+  test("processes that come soon after find those that were there", async () => {
+    const folder = await registryFolder();
+    await openBroker(folder);
+    const { broker } = await openBroker(folder);
+    await broker.subscribe("t.x", () => {});
+    setSystemTime(byMs);
+    const registry = local({ folder });
+    await until(async () => (await registry.getService(SERVICE_NAMES.peers))[0]?.nodes.length === 2, {
+      what: "the registry names both",
+      deadlineMs: 8_000,
+    });
+    const late = await openBroker(folder);
+    expect((await late.broker.publish("t.x", { body: "x" })).state).toBe("accepted");
   });
 
   test("dead letters tell the time that it is then, and disconnecting takes no longer than it may", async () => {

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { fromWallTime, wallTime } from "../../internal/clock.ts";
+import { backgroundClock } from "../background-clock.ts";
 import type { RegistryRecord } from "../records.ts";
 import type { AtomicWriter } from "./atomic-file.ts";
 import { coalesced } from "./coalesced.ts";
@@ -8,10 +10,15 @@ import { refusal, registryFailure } from "./failure.ts";
 import type { PrivateFolder } from "./folder.ts";
 import { EMPTY_FILE_BYTES, encodeRecord, joinRecords, MAX_FILE_BYTES, ownedName, recordBytes } from "./record-file.ts";
 
+/** How far the system's time may be from what it was expected to be before records are written anew, in milliseconds. */
+const MAX_DRIFT_MS = 1_000;
+
 interface Encoded {
+  readonly record: RegistryRecord;
   readonly text: string;
   readonly bytes: number;
-  readonly expiresAt: number;
+  /** When it expires, by the clock that does not jump. */
+  readonly endsAt: number;
 }
 
 /** The records that end with this process, and the one file that shows them to the others. */
@@ -51,9 +58,18 @@ export class OwnRecords {
     return this.#keep !== undefined;
   }
 
-  /** Writes the file again if somebody has removed it. Rejects with `ERR_REGISTRY`. */
+  /**
+   * Writes the file again if somebody has removed it, or has set the system's time, or the machine slept: what it says of the time is
+   * wrong then. Rejects with `ERR_REGISTRY`.
+   */
   async restore(): Promise<void> {
-    if (this.shown && !existsSync(this.#folder.file(this.#name))) await this.#flush();
+    if (!this.shown) return;
+    const isOff = [...this.#records.values()].some(({ record, endsAt }) => {
+      return Math.abs(wallTime(backgroundClock, endsAt) - record.expiresAt) > MAX_DRIFT_MS;
+    });
+    if (isOff)
+      for (const [key, { record, endsAt }] of [...this.#records]) this.#set(key, inTime(record, endsAt), endsAt);
+    if (isOff || !existsSync(this.#folder.file(this.#name))) await this.#flush();
   }
 
   readonly #flush: () => Promise<void> = coalesced(async () => {
@@ -84,7 +100,13 @@ export class OwnRecords {
     if (this.#bytes + bytes > MAX_FILE_BYTES) {
       throw refusal(`The local registry holds at most ${MAX_FILE_BYTES} bytes of records for one process.`);
     }
-    this.#records.set(key, { text, bytes, expiresAt: record.expiresAt });
+    this.#set(key, record, fromWallTime(backgroundClock, record.expiresAt), text);
+  }
+
+  #set(key: string, record: RegistryRecord, endsAt: number, text: string = encodeRecord(record)): void {
+    this.#drop(key);
+    const bytes = recordBytes(text);
+    this.#records.set(key, { record, text, bytes, endsAt });
     this.#bytes += bytes;
   }
 
@@ -98,7 +120,12 @@ export class OwnRecords {
 
   /** Keeps expired records from piling up in the file. */
   #dropExpired(): void {
-    const now = Date.now();
-    for (const [key, record] of this.#records) if (record.expiresAt <= now) this.#drop(key);
+    const now = backgroundClock.now();
+    for (const [key, { endsAt }] of this.#records) if (endsAt <= now) this.#drop(key);
   }
+}
+
+/** The same record by the system's time as it is now. */
+function inTime(record: RegistryRecord, endsAt: number): RegistryRecord {
+  return { ...record, registeredAt: Date.now(), expiresAt: wallTime(backgroundClock, endsAt) };
 }
