@@ -128,7 +128,7 @@ export class Member implements DriverSubscription {
     // The server may have waited long for a word of these.
     this.#inHand.keep(0);
     // What was on its way when the connection broke comes again, and was no attempt.
-    await this.#attempts.excuse(this.#begunAt, this.#redeliverAfterMs);
+    await this.#attempts.excuse(wallTime(this.#host.context.clock, this.#begunAt), this.#redeliverAfterMs);
     this.#begin(info);
   }
 
@@ -146,7 +146,7 @@ export class Member implements DriverSubscription {
     if (!this.#open) return;
     this.#redeliverAfterMs = info.config.ack_wait / NANOS_PER_MS;
     this.#pulls.reset(this.#redeliverAfterMs);
-    this.#begunAt = wallTime(this.#host.context.clock);
+    this.#begunAt = this.#host.context.clock.now();
     this.#fill();
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Clock } from "../../internal/clock.ts";
+import { type Clock, wallTime } from "../../internal/clock.ts";
 import { type Deferred, deferred } from "../../internal/deferred.ts";
 import { abortable, before } from "../../internal/wait.ts";
 import type { Received } from "./native-message.ts";
@@ -54,14 +54,14 @@ export class Excuses {
 
   /** A member of a queue has left, or was cut off and lives: resolves when everybody can know. */
   async write(queue: string): Promise<void> {
-    const at = this.#clock.now();
+    const at = wallTime(this.#clock);
     await this.#log.append({ queue, at, by: this.#self });
     this.#note(queue, at);
   }
 
   /** How many of the returns of a copy nobody has excused, as far as this process has read. */
   unexcused(queue: string, { publishedAt, returns }: Returned): number {
-    const since = publishedAt === 0 ? this.#clock.now() - UNKNOWN_AGE_MS : publishedAt;
+    const since = publishedAt === 0 ? wallTime(this.#clock) - UNKNOWN_AGE_MS : publishedAt;
     const excuses = this.#excuses.get(queue)?.filter((at) => at + CLOCKS_MS >= since).length ?? 0;
     return Math.max(0, returns - excuses);
   }
