@@ -98,6 +98,23 @@ describe("a member killed with SIGKILL while it handles messages", () => {
     expect(last.texts("q")).toEqual([]);
     await publisher.ask("flush", { withinMs: 10_000 });
   }, 60_000);
+
+  test("a message whose handler ends its process at once, each time, does so too", async () => {
+    const folder = await registryFolder();
+    const publisher = await Worker.connected(folder);
+    await publisher.publish({ topic: "t.x", prefix: "poison", count: 1 });
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      const member = await Worker.connected(folder);
+      // It may end before it can answer.
+      await member.subscribe("t.x", "q", { queue: "q", maxAttempts: 2 }, { exits: true }).catch(() => {});
+      expect(await member.exited()).toBe(3);
+    }
+    const last = await Worker.connected(folder);
+    await last.subscribe("dlq.t.x", "dead");
+    await last.subscribe("t.x", "q", { queue: "q", maxAttempts: 2 });
+    await until(() => last.texts("dead").length === 1, { what: "the dead letter came", detail: () => last.describe() });
+    expect(last.texts("q")).toEqual([]);
+  }, 60_000);
 });
 
 test("a subscriber started after the publisher gets what was published before, in order", async () => {

@@ -226,7 +226,7 @@ export class Peer implements ConnectionOwner {
     this.#gone = true;
     this.#drop(cut());
     this.#stopTimers();
-    this.sending.leave();
+    this.sending.leave(forGood);
     this.receiving.leave();
     this.#ready.resolve(false);
     this.#host.onGone(this, forGood);

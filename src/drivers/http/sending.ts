@@ -223,19 +223,24 @@ export class Sending {
 
   /** The other process does not run any more, or not now: what it had goes to others, and what it had received has used an attempt. */
   lose(): void {
-    this.#takeBack(() => true);
+    // One that ended while a handler ran may not have come to say that it has the message, which ended it perhaps.
+    this.#takeBack(
+      () => true,
+      () => true,
+    );
     this.#takenBack.clear();
   }
 
-  /** The other process is gone for good, and its subscriptions with it. */
-  leave(): void {
+  /** The other process is gone for good, and its subscriptions with it. `said`: by its own word, and what it has not taken it never began. */
+  leave(said: boolean): void {
     this.detach();
+    if (said) this.#takeBack(() => true);
     this.lose();
     for (const subscription of [...this.#subscriptions.values()]) this.#remove(subscription);
   }
 
   /** Takes back what `passes`, in the order of sending. */
-  #takeBack(passes: (entry: Entry) => boolean): void {
+  #takeBack(passes: (entry: Entry) => boolean, counted = (entry: Entry) => entry.state === "accepted"): void {
     const entries: Entry[] = [];
     for (const [number, entry] of this.#unsettled) {
       if (entry.handover !== number || !passes(entry)) continue;
@@ -243,7 +248,7 @@ export class Sending {
       this.#takenBack.set(number, { subscription: entry.carrier as RemoteSubscription, entry });
       entries.push(entry);
     }
-    if (entries.length > 0) this.#parts.outbox.takeBack(entries, (entry) => entry.state === "accepted");
+    if (entries.length > 0) this.#parts.outbox.takeBack(entries, counted);
   }
 
   #onDone(reader: ByteReader, returned: boolean): void {

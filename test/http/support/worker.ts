@@ -87,7 +87,7 @@ export class Worker {
     topic: string,
     name: string,
     options: SubscribeOptions = {},
-    more: { workMs?: number; failTimes?: number } = {},
+    more: { workMs?: number; failTimes?: number; exits?: boolean } = {},
   ): Promise<void> {
     return this.ask("subscribe", { topic, name, options, ...more });
   }
