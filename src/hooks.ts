@@ -26,8 +26,11 @@ export function tellHook(onError: (error: BrokerError) => void, error: BrokerErr
   );
 }
 
-/** Where a function returns nothing by its type, one that returns a promise fits too. */
-function guarded(run: () => unknown, failed: (thrown: unknown) => void): void {
+/**
+ * Calls a function of the program that may fail for itself alone; `failed` hears of that. Where a function returns nothing by its
+ * type, one that returns a promise fits too.
+ */
+export function guarded(run: () => unknown, failed: (thrown: unknown) => void): void {
   try {
     const result = run();
     if (result instanceof Promise) result.catch(failed);

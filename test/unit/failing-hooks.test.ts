@@ -6,6 +6,8 @@ import { memory } from "../../src/drivers/memory/index.ts";
 import type { Logger } from "../../src/logger.ts";
 import { memory as memoryRegistry } from "../../src/registries/memory.ts";
 import { createService } from "../../src/service/create-service.ts";
+import { circuitBreaker } from "../../src/service/middleware/circuit-breaker.ts";
+import { logging } from "../../src/service/middleware/logging.ts";
 import { until } from "../../src/testing/conformance/until.ts";
 
 // What reaches the process is seen by the test runner too, which fails the run for it.
@@ -83,6 +85,42 @@ test.each(failures)("a service's onError that may %s fails nobody but itself", a
   await service.start();
   await broker.publish("t.x", { body: "a" });
   await service.stop();
+});
+
+test.each(failures)("what middleware tells may %s, and costs no message", async (_how, fails) => {
+  listen();
+  const broker = createBroker(memory());
+  const breaker = circuitBreaker({ failures: 1, resetMs: 60_000, onChange: fails, logger: loggerThat(fails) });
+  const logged = logging({ logger: loggerThat(fails) });
+  const service = createService({
+    name: "s",
+    broker,
+    registry: memoryRegistry(),
+    onError: () => {},
+  });
+  service.use(logged, breaker);
+  const handled: unknown[] = [];
+  service.subscribe(
+    "t.x",
+    (payload) => {
+      handled.push(payload);
+      throw new Error("not this one");
+    },
+    { deadLetter: false, maxAttempts: 1 },
+  );
+  await service.start();
+  await service.publisher("t.x").publish("a");
+  await until(() => breaker.state.subscribe === "open", { what: "the circuit is open" });
+  await until(() => told.some((line) => line.includes("The onChange hook of circuitBreaker failed")), {
+    what: "standard error had it of the hook",
+    detail: () => told.join(""),
+  });
+  await until(() => told.filter((line) => /The logger (of the logging middleware )?failed/.test(line)).length >= 3, {
+    what: "standard error had it of the loggers",
+    detail: () => told.join(""),
+  });
+  await service.stop();
+  expect(handled).toEqual(["a"]);
 });
 
 test("a handler may throw what answers no question", async () => {

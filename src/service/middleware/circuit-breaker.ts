@@ -1,6 +1,6 @@
 import { check } from "../../check-options.ts";
 import { BrokerError, describeError, isFinal } from "../../errors.ts";
-import { guardedLogger } from "../../hooks.ts";
+import { guarded, guardedLogger } from "../../hooks.ts";
 import { type Clock, systemClock } from "../../internal/clock.ts";
 import { defaultLogger, type Logger } from "../../logger.ts";
 import type { BothSides, Side } from "./both-sides.ts";
@@ -28,7 +28,7 @@ export interface CircuitBreakerOptions {
    * not retryable).
    */
   isFailure?: (error: unknown) => boolean;
-  /** Called at every change of state, at once. What it throws is logged, and changes nothing. */
+  /** Called at every change of state, at once. What it throws, or rejects with, is logged, and changes nothing. */
   onChange?: (change: CircuitChange) => void;
   /** Hears of every change: a warning when a circuit opens, else `info`. Default: warnings to standard error. */
   logger?: Logger;
@@ -71,11 +71,11 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
     if (to === "open")
       logger.warn(change, `The circuit of the ${side} side is open for ${resetMs} ms: ${describeError(error)}`);
     else logger.info(change, `The circuit of the ${side} side is ${to}.`);
-    try {
-      onChange?.(change);
-    } catch (thrown) {
-      logger.error({ error: thrown }, `The onChange hook of circuitBreaker failed: ${describeError(thrown)}`);
-    }
+    guarded(
+      () => onChange?.(change),
+      (thrown) =>
+        logger.error({ error: thrown }, `The onChange hook of circuitBreaker failed: ${describeError(thrown)}`),
+    );
   };
   const circuitOf = (side: Side) =>
     new Circuit({

@@ -1,5 +1,6 @@
 import { check, oneOf } from "../../check-options.ts";
 import { describeError } from "../../errors.ts";
+import { guarded } from "../../hooks.ts";
 import { type Clock, systemClock } from "../../internal/clock.ts";
 import { defaultLogger, type Logger } from "../../logger.ts";
 import type { BothSides, Side } from "./both-sides.ts";
@@ -43,13 +44,11 @@ const table = { logger: check.object, level: oneOf("debug", "info", "warn", "err
 export function logging(options: LoggingOptions = {}): BothSides {
   checkMiddlewareOptions("logging", options, table);
   const { logger = lineLogger, level = "info", clock = systemClock } = options;
-  const log = (at: keyof Logger, message: LoggedMessage) => {
-    try {
-      logger[at](message, lineOf(message));
-    } catch (error) {
-      defaultLogger.error({ error }, `The logger of the logging middleware failed: ${describeError(error)}`);
-    }
-  };
+  const log = (at: keyof Logger, message: LoggedMessage) =>
+    guarded(
+      () => logger[at](message, lineOf(message)),
+      (error) => defaultLogger.error({ error }, `The logger of the logging middleware failed: ${describeError(error)}`),
+    );
   const around = async <Result>(
     about: Pick<LoggedMessage, "side" | "topic" | "id" | "queue" | "attempt">,
     next: () => Promise<Result>,
