@@ -20,7 +20,7 @@ export class AtomicWriter {
   }
 
   /** Creates a file and syncs it, unless there is one: then that one stays. */
-  async createOnce(name: string, content: Uint8Array): Promise<void> {
+  async createOnce(name: string, content: string | Uint8Array): Promise<void> {
     await this.#viaTemporary(content, true, async (temporary) => {
       try {
         await link(temporary, this.#folder.file(name));

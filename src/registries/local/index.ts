@@ -5,28 +5,25 @@
  * Each instance keeps its records in one file, which is replaced as a whole; standing records have files of their own. A
  * process that ends takes its records with it: by itself when it exits, and when it is killed the others notice within
  * about a second and clean up. Between processes that do not share pids (containers) only the TTL decides. Whoever watches puts
- * back what was removed of its own, and with the whole folder the standing records and the secret.
+ * back what was removed of its own, and then the standing records too, and the secret.
  */
+import { systemClock } from "../../internal/clock.ts";
+import { delay } from "../../internal/wait.ts";
 import type { RegisterOptions, Registry, RegistryEvent, Service, Watcher } from "../../registry.ts";
 import { Listeners } from "../listeners.ts";
-import {
-  diffServices,
-  expiry,
-  mergeRecords,
-  type RegistryRecord,
-  recordKey,
-  recordKeys,
-  toRecords,
-} from "../records.ts";
+import { diffServices, expiry, mergeRecords, type RegistryRecord, recordKeys, toRecords } from "../records.ts";
 import { AtomicWriter } from "./atomic-file.ts";
 import { coalesced } from "./coalesced.ts";
 import { defaultFolder, PrivateFolder } from "./folder.ts";
 import { Monitor } from "./monitor.ts";
 import { OwnRecords } from "./own-records.ts";
 import { currentOwner, ownedStem } from "./owner.ts";
-import { Scanner } from "./scanner.ts";
+import { Scanner, type StandingFiles } from "./scanner.ts";
 import { SecretFile } from "./secret-file.ts";
 import { StandingRecords } from "./standing-records.ts";
+
+/** How long somebody who removes the folder is left to get done before it is put back, in milliseconds. */
+const CLEARING_MS = 500;
 
 /** Options of {@link local}. */
 export interface LocalOptions {
@@ -82,16 +79,26 @@ class LocalRegistry implements Registry {
   async register(service: Service, options?: RegisterOptions): Promise<void> {
     const now = Date.now();
     const records = toRecords(service, now, expiry(options, now));
-    const [place, other] = options?.standing === true ? [this.#standing, this.#own] : [this.#own, this.#standing];
-    await place.put(records);
+    const keys = [...records.keys()];
     // In this order there is no moment without the record.
-    await other.remove([...records.keys()]);
+    if (options?.standing === true) {
+      await this.#standing.put(records);
+      await this.#own.remove(keys);
+    } else {
+      await this.#own.put(records);
+      await this.#removeStanding(keys);
+    }
     await this.#secret.touch();
   }
 
   async deregister(service: Service): Promise<void> {
     const keys = recordKeys(service);
-    await Promise.all([this.#own.remove(keys), this.#standing.remove(keys)]);
+    await Promise.all([this.#own.remove(keys), this.#removeStanding(keys)]);
+  }
+
+  async #removeStanding(keys: readonly string[]): Promise<void> {
+    this.#scanner.forget(keys);
+    await this.#standing.remove(keys);
   }
 
   async getService(name: string): Promise<Service[]> {
@@ -128,8 +135,7 @@ class LocalRegistry implements Registry {
   }
 
   readonly #scan: () => Promise<readonly Service[]> = coalesced(async () => {
-    await this.#restore();
-    const services = mergeRecords(await this.#scanner.scan());
+    const services = mergeRecords(await this.#read());
     if (this.#seen !== undefined) {
       const events = diffServices(this.#seen, services);
       this.#seen = services;
@@ -138,11 +144,25 @@ class LocalRegistry implements Registry {
     return services;
   });
 
-  /** Puts back what somebody has removed: who clears folders for temporary files, or ends a user's session, asks nobody. */
-  async #restore(): Promise<void> {
+  /**
+   * Reads the folder, and puts back what somebody has removed: who clears folders for temporary files, or ends a user's session,
+   * asks nobody, and removes file by file. A standing record whose file is gone was taken back, unless this process's is gone too.
+   */
+  async #read(): Promise<RegistryRecord[]> {
+    if (this.#own.inPlace) await this.#restore(new Map());
+    const before = this.#scanner.standing;
+    const records = await this.#scanner.scan();
+    const isCleared = !this.#own.inPlace;
+    if (!this.#own.shown || (!isCleared && !this.#scanner.misses(before))) return records;
+    await delay(systemClock, CLEARING_MS);
+    await this.#restore(isCleared || !this.#own.inPlace ? before : new Map());
+    return this.#scanner.scan();
+  }
+
+  async #restore(standing: StandingFiles): Promise<void> {
     if (!this.#own.shown) return;
     try {
-      if (!(await this.#folder.exists())) await this.#standing.put(byKey(this.#scanner.standing));
+      await this.#standing.restore(standing);
       await this.#secret.restore();
       await this.#own.restore();
     } catch {
@@ -155,8 +175,4 @@ class LocalRegistry implements Registry {
     this.#monitor.close();
     this.#seen = undefined;
   }
-}
-
-function byKey(records: readonly RegistryRecord[]): Map<string, RegistryRecord> {
-  return new Map(records.map((record) => [recordKey(record.service, record.node), record]));
 }

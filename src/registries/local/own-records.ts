@@ -29,6 +29,7 @@ export class OwnRecords {
   readonly #records = new Map<string, Encoded>();
   #bytes = EMPTY_FILE_BYTES;
   #written = true;
+  #shown = false;
   #keep: (() => void) | undefined;
 
   constructor(folder: PrivateFolder, writer: AtomicWriter, stem: string) {
@@ -53,9 +54,14 @@ export class OwnRecords {
     if (!this.#written) await this.#flush();
   }
 
-  /** Whether the others find anything of this process. */
+  /** Whether there is a file that shows something of this process to the others, or should be. */
   get shown(): boolean {
-    return this.#keep !== undefined;
+    return this.#shown && this.#records.size > 0;
+  }
+
+  /** Whether that file is there. */
+  get inPlace(): boolean {
+    return existsSync(this.#folder.file(this.#name));
   }
 
   /**
@@ -69,7 +75,7 @@ export class OwnRecords {
     });
     if (isOff)
       for (const [key, { record, endsAt }] of [...this.#records]) this.#set(key, inTime(record, endsAt), endsAt);
-    if (isOff || !existsSync(this.#folder.file(this.#name))) await this.#flush();
+    if (isOff || !this.inPlace) await this.#flush();
   }
 
   readonly #flush: () => Promise<void> = coalesced(async () => {
@@ -78,6 +84,7 @@ export class OwnRecords {
     this.#written = true;
     try {
       if (this.#records.size === 0) {
+        this.#shown = false;
         await rm(path, { force: true });
         this.#keep?.();
         this.#keep = undefined;
@@ -86,6 +93,7 @@ export class OwnRecords {
       await this.#folder.ensure();
       this.#keep ??= removeAtExit(path);
       await this.#writer.replace(this.#name, joinRecords([...this.#records.values()].map((record) => record.text)));
+      this.#shown = true;
     } catch (error) {
       this.#written = false;
       throw registryFailure(error, `write ${path}`);

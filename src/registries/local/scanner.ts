@@ -1,10 +1,11 @@
 import { lstatSync, rmSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import { basename } from "node:path";
 import type { RegistryRecord } from "../records.ts";
 import { expecting, registryFailure } from "./failure.ts";
 import type { PrivateFolder } from "./folder.ts";
 import { hasEnded, type Owner, parseOwner } from "./owner.ts";
-import { fileKind } from "./record-file.ts";
+import { fileKind, standingName } from "./record-file.ts";
 import { type RecordFile, RecordFiles } from "./record-files.ts";
 
 /** How many files are open at once. */
@@ -22,13 +23,16 @@ interface ClaimedFile {
   readonly isStanding: boolean;
 }
 
+/** Standing records, by the names of their files. */
+export type StandingFiles = ReadonlyMap<string, readonly RegistryRecord[]>;
+
 /** Reads the folder, and cleans it of what ended processes left. */
 export class Scanner {
   readonly #folder: PrivateFolder;
   readonly #self: Owner;
   readonly #files = new RecordFiles();
   #owners: Owner[] = [];
-  #standing: RegistryRecord[] = [];
+  #standing: StandingFiles = new Map();
   #nextExpiry = Number.POSITIVE_INFINITY;
 
   constructor(folder: PrivateFolder, self: Owner) {
@@ -37,16 +41,29 @@ export class Scanner {
   }
 
   /** The standing records that the last scan of a folder found, which no process puts back by itself. */
-  get standing(): readonly RegistryRecord[] {
+  get standing(): StandingFiles {
     return this.#standing;
+  }
+
+  /** Standing records that are to be missed no more: they are being taken back. */
+  forget(keys: readonly string[]): void {
+    const gone = new Set(keys.map(standingName));
+    this.#standing = new Map([...this.#standing].filter(([name]) => !gone.has(name)));
+  }
+
+  /** Whether the last scan lacks a file of an earlier one with standing records that have not expired. */
+  misses(earlier: StandingFiles): boolean {
+    const now = Date.now();
+    return [...earlier].some(
+      ([name, records]) => !this.#standing.has(name) && records.some(({ expiresAt }) => expiresAt > now),
+    );
   }
 
   /** The live records of all processes. Rejects with `ERR_REGISTRY` when the folder cannot be read or trusted. */
   async scan(): Promise<RegistryRecord[]> {
-    if (!(await this.#folder.exists())) return this.#finish([], [], new Set());
     try {
-      const names = (await expecting(["ENOENT"], readdir(this.#folder.path))) ?? [];
-      return await this.#read(names);
+      const names = (await this.#folder.exists()) ? await expecting(["ENOENT"], readdir(this.#folder.path)) : undefined;
+      return names === undefined ? this.#finish([], [], new Set()) : await this.#read(names);
     } catch (error) {
       throw registryFailure(error, `read its folder ${this.#folder.path}`);
     }
@@ -60,17 +77,16 @@ export class Scanner {
   async #read(names: readonly string[]): Promise<RegistryRecord[]> {
     const files = this.#claim(names);
     const records: RegistryRecord[] = [];
-    const standing: RegistryRecord[] = [];
+    const standing = new Map<string, readonly RegistryRecord[]>();
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const batch = files.slice(start, start + FILES_AT_ONCE);
       const contents = await Promise.all(batch.map(({ path }) => this.#files.read(path)));
       for (const [index, content] of contents.entries()) {
         const file = batch[index];
         if (file === undefined || content === undefined) continue;
-        for (const record of content.records?.values() ?? []) {
-          records.push(record);
-          if (file.isStanding) standing.push(record);
-        }
+        const found = [...(content.records?.values() ?? [])];
+        for (const record of found) records.push(record);
+        if (file.isStanding) standing.set(basename(file.path), found);
         this.#removeOutdated(file.path, file.owner, content);
       }
     }

@@ -11,6 +11,7 @@ import {
   recordBytes,
   standingName,
 } from "./record-file.ts";
+import type { StandingFiles } from "./scanner.ts";
 
 /** The records that no process owns: one file each, which every process may replace or remove. */
 export class StandingRecords {
@@ -26,6 +27,21 @@ export class StandingRecords {
   async put(records: ReadonlyMap<string, RegistryRecord>): Promise<void> {
     await this.#folder.ensure();
     await Promise.all([...records].map(([key, record]) => this.#write(key, encodeRecord(record))));
+  }
+
+  /** Puts back the files that are not there and have records that hold; resolves when they are. Rejects with `ERR_REGISTRY`. */
+  async restore(known: StandingFiles): Promise<void> {
+    const now = Date.now();
+    const files = [...known].filter(([, records]) => records.some(({ expiresAt }) => expiresAt > now));
+    if (files.length === 0) return;
+    await this.#folder.ensure();
+    try {
+      await Promise.all(
+        files.map(([name, records]) => this.#writer.createOnce(name, joinRecords(records.map(encodeRecord)))),
+      );
+    } catch (error) {
+      throw registryFailure(error, "put a standing record back");
+    }
   }
 
   /** Removes records; unknown ones are ignored. Rejects with `ERR_REGISTRY`. */
