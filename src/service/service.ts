@@ -7,6 +7,7 @@ import { guardedLogger, tellHook } from "../hooks.ts";
 import { type Deferred, deferred } from "../internal/deferred.ts";
 import { defaultLogger } from "../logger.ts";
 import { openRegistry } from "../registries/by-name.ts";
+import { leftInTime, timed } from "../registries/timed.ts";
 import { Codecs } from "./codecs.ts";
 import { MessageContext } from "./context.ts";
 import { allOf, namedHandlers, type ServiceHandler } from "./handlers.ts";
@@ -338,7 +339,7 @@ export class Service implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#subscribing = false;
     try {
-      await this.#registration?.stop();
+      if (this.#registration !== undefined) await leftInTime(this.#registration.stop());
     } catch (error) {
       this.#report(error, "Leaving the registry failed; the record ends with its TTL");
     }
@@ -404,9 +405,8 @@ export class Service implements AsyncDisposable {
     const { broker } = this;
     const { registry: asked = broker.options.registry } = this.#options;
     // A broker that never leaves the process has nobody outside who could look its services up.
-    const registry = await openRegistry(
-      asked ?? (broker.capabilities.processes ? "local" : "memory"),
-      broker.options.registryAddress,
+    const registry = timed(
+      await openRegistry(asked ?? (broker.capabilities.processes ? "local" : "memory"), broker.options.registryAddress),
     );
     this.#registration = new ServiceRegistration(
       registry,

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import { createBroker } from "../../src/create-broker.ts";
+import { memory as memoryBroker } from "../../src/drivers/memory/index.ts";
 import { memory } from "../../src/registries/memory.ts";
 import type { Registry } from "../../src/registry.ts";
+import { createService } from "../../src/service/create-service.ts";
 import { openBroker } from "./support/brokers.ts";
 
 /** A registry that answers no more from a moment on, and refuses nothing either. */
@@ -47,3 +50,26 @@ test("a registry that hangs fails a subscribe, and costs nothing that is known a
   await expect(there.broker.subscribe("t.y", () => {})).rejects.toMatchObject({ code: "ERR_REGISTRY" });
   expect(got).toEqual(["x"]);
 }, 40_000);
+
+test("a registry that hangs holds up no service that stops, and is told of", async () => {
+  const { registry, hang } = hanging();
+  const errors: string[] = [];
+  const service = createService({
+    name: "s",
+    broker: createBroker(memoryBroker()),
+    registry,
+    registerIntervalMs: 50,
+    onError: ({ code }) => errors.push(code),
+  });
+  await service.start();
+  hang();
+  await service.stop();
+  expect(errors).toEqual(["ERR_REGISTRY"]);
+}, 15_000);
+
+test("a registry that hangs fails the start of a service", async () => {
+  const { registry, hang } = hanging();
+  const service = createService({ name: "s", broker: createBroker(memoryBroker()), registry });
+  hang();
+  await expect(service.start()).rejects.toMatchObject({ code: "ERR_REGISTRY" });
+}, 15_000);

@@ -1,6 +1,7 @@
 import type { BrokerError } from "../../errors.ts";
 import { wrapError } from "../../errors.ts";
 import { keepRegistered, type Registration } from "../../registries/keep-registered.ts";
+import { leftInTime } from "../../registries/timed.ts";
 import type { Registry } from "../../registry.ts";
 import type { Directory } from "./directory.ts";
 import type { PeerNetwork } from "./peer-network.ts";
@@ -90,15 +91,14 @@ export class QueueRecords {
   }
 
   async #stop({ registering }: Joined): Promise<void> {
-    let registration: Registration;
+    const stopping = registering.then(
+      (registration) => registration.stop(),
+      () => {
+        // Told to whoever joined.
+      },
+    );
     try {
-      registration = await registering;
-    } catch {
-      // Told to whoever joined.
-      return;
-    }
-    try {
-      await registration.stop();
+      await leftInTime(stopping);
     } catch (error) {
       this.#onError(wrapError(error, "ERR_REGISTRY", "Releasing a queue's record failed; it ends with its TTL"));
     }

@@ -8,8 +8,7 @@ import type {
   QueueAdmin,
   SubscribeRequest,
 } from "../../driver.ts";
-import { BrokerError, wrapError } from "../../errors.ts";
-import { before } from "../../internal/wait.ts";
+import { type BrokerError, wrapError } from "../../errors.ts";
 import { outboxDeadLetters } from "../../outbox/dead-letters.ts";
 import { hasRoom, type OutboxLimits, outboxLimits } from "../../outbox/limits.ts";
 import { Member } from "../../outbox/member.ts";
@@ -21,7 +20,7 @@ import { laneOf } from "../../outbox/subscribe-local.ts";
 import { openRegistry } from "../../registries/by-name.ts";
 import { type CachedRegistry, cache } from "../../registries/cache.ts";
 import { keepRegistered, type Registration } from "../../registries/keep-registered.ts";
-import { timed } from "../../registries/timed.ts";
+import { leftInTime, timed } from "../../registries/timed.ts";
 import type { Registry } from "../../registry.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import { HttpAdmin } from "./admin.ts";
@@ -54,12 +53,6 @@ const ENVELOPE_FACTOR = 6;
 /** Room in a request for the envelope itself, in bytes. */
 const ENVELOPE_BYTES = 64 * 1024;
 
-/** How long the registry may take to answer, in milliseconds. */
-const REGISTRY_TIMEOUT_MS = 10_000;
-
-/** How long disconnecting waits for the registry, in milliseconds: a record that stays ends with its TTL. */
-const DEREGISTER_WITHIN_MS = 2_000;
-
 /** Everything between connect and disconnect. */
 export interface HttpSession {
   readonly address: string;
@@ -77,8 +70,7 @@ export interface HttpSession {
 
 /** Opens a session: the server listens, this process is registered, and who subscribes to what is known. */
 export async function openSession(options: HttpOptions, context: DriverContext): Promise<HttpSession> {
-  const opened = await openRegistry(options.registry ?? "local", context.options.registryAddress);
-  const registry = timed(opened, REGISTRY_TIMEOUT_MS);
+  const registry = timed(await openRegistry(options.registry ?? "local", context.options.registryAddress));
   const { security, provesRegistry, warnings } = await openSecurity(options, registry);
   const { clock } = context;
   const proofKey = new ProofKey(security.proofKey, provesRegistry ? registry : undefined, () => clock.now());
@@ -354,7 +346,7 @@ class Session implements HttpSession {
     await Promise.all([
       this.#peers.close(),
       ...[...this.#registrations].map((registration) => this.#drop(registration)),
-      this.#inTime(this.#queueRecords.close()),
+      this.#queueRecords.close(),
     ]);
     this.#cache.close();
     await Promise.all([this.#server.close(), this.#goServer?.close(), this.#storage?.close()]);
@@ -389,16 +381,10 @@ class Session implements HttpSession {
     return registration;
   }
 
-  #inTime(leaving: Promise<void>): Promise<boolean> {
-    const { clock } = this.#context;
-    return before(clock, clock.now() + DEREGISTER_WITHIN_MS, leaving);
-  }
-
   async #drop(registration: Registration): Promise<void> {
     this.#registrations.delete(registration);
     try {
-      if (await this.#inTime(registration.stop())) return;
-      throw new BrokerError("ERR_REGISTRY", `The registry did not deregister within ${DEREGISTER_WITHIN_MS} ms.`);
+      await leftInTime(registration.stop());
     } catch (error) {
       this.#context.onError(wrapError(error, "ERR_REGISTRY", "Deregistering failed; the record ends with its TTL"));
     }
