@@ -221,7 +221,7 @@ export class Sending {
     }
   }
 
-  /** The other process does not run any more, or not now: what it had goes to others, and what it had received has used an attempt. */
+  /** The other process does not run any more, and has not said that it leaves: what it was sent goes to others, and has used an attempt. */
   lose(): void {
     // One that ended while a handler ran may not have come to say that it has the message, which ended it perhaps.
     this.#takeBack(
