@@ -45,8 +45,8 @@ export interface PeerHost {
   readonly connected: number;
   /** Decides whether a connection that this side has opened is the one between the two. */
   adopt(connection: WireConnection): void;
-  /** Resolves with whether the secret that peers prove is another one now. */
-  renewSecret(): Promise<boolean>;
+  /** Resolves when the secret that peers prove is the newest. */
+  renewSecret(): Promise<void>;
   /** Answers a call of the peer. */
   answer(name: string, argument: unknown): Promise<unknown>;
   onError(error: BrokerError): void;
@@ -69,6 +69,8 @@ export class Peer implements ConnectionOwner {
   #connection: WireConnection | undefined;
   #calls: PeerCalls | undefined;
   #dial: Dial | undefined;
+  /** The secret that it was dialled with last. */
+  #tried: Uint8Array | undefined;
   #redial: Timer | undefined;
   #failures = 0;
   /** Whether it was told that no connection can be made, since there was one. */
@@ -118,8 +120,10 @@ export class Peer implements ConnectionOwner {
     if (this.#connection !== undefined || this.#dial !== undefined || this.#gone) return;
     this.#redial?.cancel();
     this.#redial = undefined;
-    const attempt = dial(this.address, this.#host.own, (connection) => this.#dialled(connection));
+    const { own } = this.#host;
+    const attempt = dial(this.address, own, (connection) => this.#dialled(connection));
     this.#dial = attempt;
+    this.#tried = own.secret;
     const over = () => {
       if (this.#dial === attempt) this.#dial = undefined;
     };
@@ -340,7 +344,7 @@ export class Peer implements ConnectionOwner {
     const pauseMs = isUntrusted ? REDIAL_UNTRUSTED_MS : Math.min(most, first * 2 ** Math.min(this.#failures, 10));
     // Not all at the same time.
     this.#redialLater(pauseMs * (0.75 + Math.random() / 2));
-    if (isUntrusted) void this.#host.renewSecret().then((isNew) => isNew && this.connect());
+    if (isUntrusted) void this.#host.renewSecret().then(() => this.#host.own.secret !== this.#tried && this.connect());
   }
 
   #redialLater(delayMs: number): void {

@@ -32,8 +32,8 @@ export interface PeersParts {
   readonly own: () => OwnSide;
   readonly outbox: Outbox;
   readonly subscriptions: ReceivingSubscriptions;
-  /** Resolves with whether the secret that peers prove is another one now. */
-  renewSecret(): Promise<boolean>;
+  /** Resolves when the secret that peers prove is the newest. */
+  renewSecret(): Promise<void>;
   answer(name: string, argument: unknown): Promise<unknown>;
   onError(error: BrokerError): void;
 }

@@ -11,7 +11,7 @@ export class ProofKey {
   readonly #registry: Registry | undefined;
   readonly #now: () => number;
   #key: Uint8Array | undefined;
-  #asked: Promise<boolean> | undefined;
+  #asked: Promise<void> | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
 
   /** @param registry whose secret it is; `undefined` where it stays what it is */
@@ -21,13 +21,13 @@ export class ProofKey {
     this.#now = now;
   }
 
-  /** `undefined`: nothing is to be proved. */
+  /** `undefined`: nothing is to be proved. The same object as long as it is the same secret. */
   get current(): Uint8Array | undefined {
     return this.#key;
   }
 
-  /** Asks the registry again; resolves with whether its secret is another one now. Never rejects. */
-  renew(): Promise<boolean> {
+  /** Asks the registry again, unless it was asked a moment ago; resolves when that has answered. Never rejects. */
+  renew(): Promise<void> {
     if (this.#asked === undefined || this.#now() - this.#askedAt >= ASK_EVERY_MS) {
       this.#askedAt = this.#now();
       this.#asked = this.#ask();
@@ -35,17 +35,15 @@ export class ProofKey {
     return this.#asked;
   }
 
-  async #ask(): Promise<boolean> {
-    if (this.#key === undefined) return false;
+  async #ask(): Promise<void> {
+    if (this.#key === undefined) return;
     let key: Uint8Array | undefined;
     try {
       key = await this.#registry?.secret?.();
     } catch {
       // What it had before is all that there is; that there is no trust is reported in any case.
-      return false;
+      return;
     }
-    if (key === undefined || Buffer.from(key).equals(this.#key)) return false;
-    this.#key = key;
-    return true;
+    if (key !== undefined && !Buffer.from(key).equals(this.#key)) this.#key = key;
   }
 }

@@ -56,7 +56,7 @@ function open() {
     outbox,
     subscriptions,
     adopt: () => {},
-    renewSecret: async () => false,
+    renewSecret: () => Promise.resolve(),
     answer: async () => null,
     onError: (error) => errors.push(error),
     onGone: () => {},
