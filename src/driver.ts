@@ -64,8 +64,8 @@ export interface Driver<Native = unknown> {
 
   /**
    * Disconnects. Called once, after every subscription was closed. Waits for what is on its way to live targets, at most
-   * until `deadlineAt` (milliseconds since the epoch), then closes whatever keeps the process alive. Also called while
-   * the connection is down.
+   * until `deadlineAt` (as the context's `clock.now()` has it, not the system's time), then closes whatever keeps the process
+   * alive. Also called while the connection is down.
    * @throws BrokerError `ERR_UNDELIVERED` with `count` when messages that it had taken charge of are given up; everything
    * is closed all the same.
    */
@@ -99,7 +99,7 @@ export interface DriverContext {
   /** Every option given to the broker, the driver's own among them, with the defaults of the common ones filled in. */
   readonly options: Readonly<BrokerOptions & CommonOptions>;
   readonly logger: Logger;
-  /** The time, for everything the driver schedules. */
+  /** The time, for everything the driver schedules. What it writes down for others, and they for it, is in the system's time. */
   readonly clock: Clock;
   /** The connection is lost and is being restored: publishes are held back from now on. */
   onDown(error: BrokerError): void;
@@ -225,7 +225,7 @@ export interface DriverDelivery {
   ownBody?(): Uint8Array;
   /** 1 plus the attempts already counted: handler starts that failed, and processes that died with it. */
   readonly attempt: number;
-  /** When it failed first, in milliseconds since the epoch; `undefined` where it has not, or nobody knows. */
+  /** When it failed first, in milliseconds since the epoch by the system's time; `undefined` where it has not, or nobody knows. */
   readonly firstFailureAt: number | undefined;
   /** Why the message cannot be handled at all, found by the driver: it becomes a dead letter without an attempt. */
   readonly broken?: string;
@@ -251,6 +251,7 @@ export interface Retry {
   readonly kind: "retry";
   readonly delayMs: number;
   readonly attempt: number;
+  /** To be kept for its next delivery. */
   readonly firstFailureAt: number | undefined;
 }
 
@@ -268,7 +269,7 @@ export interface Dead {
   readonly to: string | false;
   readonly reason: string;
   readonly attempts: number;
-  /** First and last failure, in milliseconds since the epoch. */
+  /** First and last failure, in milliseconds since the epoch by the system's time. */
   readonly firstAt: number;
   readonly lastAt: number;
 }
