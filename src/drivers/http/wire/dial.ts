@@ -204,6 +204,8 @@ async function refused(address: string, response: IncomingMessage): Promise<Erro
   const reason = reasonIn(await readShort(response));
   const said = `it answered with status ${statusCode}${reason === undefined ? "" : `: ${JSON.stringify(reason)}`}`;
   if (statusCode === 401 || statusCode === 403) return untrusted(address, said);
+  // It is about to leave: as good as a connection that it has cut.
+  if (statusCode === 503) return networkError("ECONNRESET", said);
   return new BrokerError("ERR_CONNECTION_LOST", `The peer at ${address} could not be reached: ${said}.`, {
     driver: "http",
   });
