@@ -91,7 +91,10 @@ export class Monitor {
 
   #onEvent(name: string | null): void {
     // Temporary files and the secret come and go without a change of any record.
-    if (name !== null && !name.endsWith(".json") && name !== basename(this.#path)) return;
+    const isFolder = name === basename(this.#path);
+    if (name !== null && !name.endsWith(".json") && !isFolder) return;
+    // Perhaps it is removed: one made in its place may have its number again, but is not watched by this.
+    if (isFolder) this.#unwatch();
     this.#debounce ??= backgroundClock.after(DEBOUNCE_MS, () => {
       this.#debounce = undefined;
       this.#onChange();

@@ -78,6 +78,26 @@ test("a folder that takes the place of the watched one is watched after the next
   await vi.waitFor(() => expect(reports()).toBeGreaterThan(before), { timeout: 4_000, interval: 10 });
 });
 
+test("a folder that is removed and made again at once, maybe under the same number, is watched after the next rescan", async () => {
+  const folder = await temporaryFolder();
+  await mkdir(folder);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const { reports } = start(folder, () => false);
+  await rm(folder, { recursive: true });
+  await mkdir(folder);
+  await vi.waitFor(() => expect(reports()).toBeGreaterThan(0));
+  vi.advanceTimersByTime(5_000);
+  const before = reports();
+  vi.advanceTimersByTime(4_000);
+  expect(reports()).toBe(before);
+  await writeFile(join(folder, "new.json"), "new");
+  // Sooner than the next rescan.
+  await vi.waitFor(() => expect(reports()).toBeGreaterThan(before), { timeout: 900, interval: 10 });
+});
+
 test("a folder that cannot be looked at any more is reported at every check, and again when it can be", async () => {
   const parent = await temporaryFolder();
   const folder = join(parent, "registry");
