@@ -9,12 +9,13 @@
 /** From this size on a copy has a piece of memory of its own, in bytes, that may be used again. */
 export const LARGE_COPY_BYTES: number = 16 * 1024;
 
-/** How much may wait to be used again, in bytes: what is given back beyond is left to the garbage collector. */
+/** How much may wait to be used again, in bytes: beyond that, what has waited longest of other sizes is left to the garbage collector. */
 const MAX_IDLE_BYTES = 8 * 1024 * 1024;
 
 /** Sizes of pieces are a quarter of a power of two apart, so that a copy leaves less than a fifth of its piece empty. */
 const STEPS = 4;
 
+/** By size of the pieces, the size that was given back last at the end. */
 const idle = new Map<number, ArrayBuffer[]>();
 let idleBytes = 0;
 
@@ -31,11 +32,23 @@ export function takeLarge(size: number): Buffer {
 export function giveBackLarge(copy: Uint8Array): void {
   const memory = copy.buffer as ArrayBuffer;
   const pieceBytes = memory.byteLength;
-  if (idleBytes + pieceBytes > MAX_IDLE_BYTES) return;
-  idleBytes += pieceBytes;
-  const pieces = idle.get(pieceBytes);
-  if (pieces === undefined) idle.set(pieceBytes, [memory]);
-  else pieces.push(memory);
+  const pieces = idle.get(pieceBytes) ?? [];
+  idle.delete(pieceBytes);
+  makeRoom(pieceBytes);
+  if (idleBytes + pieceBytes <= MAX_IDLE_BYTES) {
+    pieces.push(memory);
+    idleBytes += pieceBytes;
+  }
+  idle.set(pieceBytes, pieces);
+}
+
+/** Lets go of other sizes, those that were given back longest ago first: else sizes that nobody wants any more would stay for ever. */
+function makeRoom(bytes: number): void {
+  for (const [pieceBytes, pieces] of idle) {
+    while (idleBytes + bytes > MAX_IDLE_BYTES && pieces.pop() !== undefined) idleBytes -= pieceBytes;
+    if (idleBytes + bytes <= MAX_IDLE_BYTES) return;
+    idle.delete(pieceBytes);
+  }
 }
 
 function pieceBytesFor(size: number): number {

@@ -34,3 +34,12 @@ test("what is given back is used again, up to 8 MiB of it", () => {
   expect(used).toBeGreaterThan(0);
   expect(used * 64 * 1024).toBeLessThanOrEqual(8 * MEBIBYTE);
 });
+
+test("sizes that nobody wants any more make room for others", () => {
+  for (const copy of Array.from({ length: 200 }, () => takeLarge(100_000))) giveBackLarge(copy);
+  const many = Array.from({ length: 100 }, () => takeLarge(40_000));
+  const memories = new Set(many.map(({ buffer }) => buffer));
+  for (const copy of many) giveBackLarge(copy);
+  const again = Array.from({ length: 100 }, () => takeLarge(40_000));
+  expect(again.every(({ buffer }) => memories.has(buffer))).toBe(true);
+});
