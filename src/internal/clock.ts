@@ -42,9 +42,10 @@ export function rested(timer: Timer): Timer | undefined {
   return timer;
 }
 
-/** The system's time of a moment that `clock.now()` has, or will have: for what leaves the process. */
-export function wallTime(clock: Clock, at: number = clock.now()): number {
-  return clock.wall === undefined ? at : at + clock.wall() - clock.now();
+/** The system's time of a moment that `clock.now()` has, or will have, or of now: for what leaves the process. */
+export function wallTime(clock: Clock, at?: number): number {
+  if (clock.wall === undefined) return at ?? clock.now();
+  return at === undefined ? clock.wall() : at + clock.wall() - clock.now();
 }
 
 /** The other way round: when `clock.now()` has a moment that another process wrote down. */

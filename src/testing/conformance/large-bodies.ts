@@ -7,13 +7,13 @@ const LENGTHS = [16_384, 16_385, 65_536, 65_535, 100_000];
 /** The header that says which body a message should have. */
 const NUMBER = "number";
 
-/** How far the words of one body are from those of the next, so that no two have the same. */
+/** How far the words of one body are from those of the next, so that no two of some 40,000 have the same. */
 const STRIDE = 100_003;
 
-/** The body with this number, from 0 to 9,999. */
+/** The body with this number, from 0. */
 function largeBody(number: number): Buffer {
   const body = Buffer.alloc(LENGTHS[number % LENGTHS.length] as number);
-  for (let at = 0; at + 4 <= body.byteLength; at += 4) body.writeUInt32LE(number * STRIDE + at, at);
+  for (let at = 0; at + 4 <= body.byteLength; at += 4) body.writeUInt32LE((number * STRIDE + at) >>> 0, at);
   return body;
 }
 

@@ -139,14 +139,17 @@ export const resilientDeliveryChecks: readonly CheckDefinition[] = [
         await Promise.all(underWay);
       };
       const published = publishing();
-      for (let cut = 1; cut <= 5; cut += 1) {
-        const goal = acknowledged.size + 20;
-        await context.until("more was acknowledged", () => acknowledged.size >= goal);
-        await takeDown(context, proxy, sender);
-        await proxy.accept();
-        await untilStatus(context, sender, "connected");
+      try {
+        for (let cut = 1; cut <= 5; cut += 1) {
+          const goal = acknowledged.size + 20;
+          await context.until("more was acknowledged", () => acknowledged.size >= goal);
+          await takeDown(context, proxy, sender);
+          await proxy.accept();
+          await untilStatus(context, sender, "connected");
+        }
+      } finally {
+        cutting = false;
       }
-      cutting = false;
       await published;
       const lost = () => [...acknowledged].filter((number) => !messages.arrived.has(number));
       if (context.capabilities.guarantee === "at-least-once")
