@@ -74,21 +74,27 @@ async function start(group, engine, senders, steps) {
 }
 
 /**
- * The figures of each round: one of each contestant and size. Round 0 warms up and is not counted. Who fails takes no further
- * part, and is skipped.
+ * The figures of each round: one of each contestant and size. Round 0 warms up and is not counted. One size after the other, so
+ * that what small messages leave to do, for the garbage collector and the engine, is not done while large ones are measured; and
+ * every second round the other way round, so that nobody always comes first, or always after the same one. Who fails takes no
+ * further part, and is skipped.
  */
 async function rounded(group, senders, skipped, options, steps) {
-  const figures = [];
+  const figures = Array.from({ length: options.rounds }, () => []);
   const sizes = sizesOf(group, options);
-  for (let round = 0; round <= options.rounds; round += 1) {
-    const ofRound = [];
-    for (const bodyBytes of sizes)
-      for (const [contestant, sender] of senders) {
+  for (const bodyBytes of sizes)
+    for (let round = 0; round <= options.rounds; round += 1)
+      for (const [contestant, sender] of inOrderOf(round, senders)) {
         const which = round === 0 ? "warm-up" : `round ${round} of ${options.rounds}`;
         steps.begin(`${group.name}: ${which}: ${contestant}, ${bodyBytes} bytes`);
         try {
           const measured = await figuresOf(contestant, sender, bodyBytes, options, round === 0);
-          ofRound.push({ contestant, bodyBytes, ...measured, ...memoryOf(measured, bodyBytes === sizes.at(-1)) });
+          figures[round - 1]?.push({
+            contestant,
+            bodyBytes,
+            ...measured,
+            ...memoryOf(measured, bodyBytes === sizes.at(-1)),
+          });
         } catch (error) {
           skipped[contestant] = firstLine(error);
           steps.say(`${contestant} failed: ${skipped[contestant]}`);
@@ -96,9 +102,11 @@ async function rounded(group, senders, skipped, options, steps) {
           await sender.stop();
         }
       }
-    if (round > 0) figures.push(ofRound);
-  }
   return figures;
+}
+
+function inOrderOf(round, senders) {
+  return round % 2 === 0 ? [...senders] : [...senders].reverse();
 }
 
 async function figuresOf(contestant, sender, bodyBytes, { ms, rate, latencyMessages, inFlight }, warmsUp) {
