@@ -25,19 +25,22 @@ export interface DeadLetters {
   /** The dead letters that wait, oldest first. */
   list(topic: string): Promise<DeadLetter[]>;
   /**
-   * Sends dead letters, or the one with this id, back to the queue that failed: same id, attempt 1, without the added
+   * Sends dead letters, or those with these ids, back to the queue that failed: same id, attempt 1, without the added
    * headers. One that failed in a broadcast subscription goes back only while that lives. Each is removed once it is
    * confirmed there. Resolves with how many went; rejects with the signal's reason when aborted, what was not reached stays.
    */
   redrive(topic: string, options?: DeadLetterOptions): Promise<number>;
-  /** Removes dead letters, or the one with this id; resolves with how many there were. The signal is that of `redrive`. */
+  /** Removes dead letters, or those with these ids; resolves with how many there were. The signal is that of `redrive`. */
   drop(topic: string, options?: DeadLetterOptions): Promise<number>;
 }
 
 /** Which dead letters to redrive or drop, and what to tell meanwhile. */
 export interface DeadLetterOptions {
-  /** Only the dead letters of the message with this id. Default: all of the topic. */
-  id?: string;
+  /**
+   * Only the dead letters of the message with this id, or of the messages with these. Default: all of the topic; an empty list means
+   * none. Anything else is `ERR_INVALID_OPTION`.
+   */
+  id?: string | readonly string[];
   /** Stops it between two dead letters. */
   signal?: AbortSignal;
   /** Called now and then with how many are done so far. */
@@ -82,7 +85,7 @@ export class BrokerAdmin {
 
   async #change(verb: "redrive" | "drop", topic: string, options: DeadLetterOptions = {}): Promise<number> {
     const { id, signal, onProgress } = options;
-    const choice: DeadLetterChoice = { id, signal, onProgress };
+    const choice: DeadLetterChoice = { ids: id === undefined ? undefined : idsOf(id), signal, onProgress };
     signal?.throwIfAborted();
     return abortable(
       this.#call("deadLetters", (admin) => admin[verb](checked(topic), choice)),
@@ -106,6 +109,12 @@ export class BrokerAdmin {
       throw wrapError(error, "ERR_DRIVER", `The ${driver.name} broker failed`, { driver: driver.name });
     }
   }
+}
+
+function idsOf(id: unknown): ReadonlySet<string> {
+  const ids: readonly unknown[] = Array.isArray(id) ? id : [id];
+  if (ids.every((one) => typeof one === "string")) return new Set(ids);
+  throw new BrokerError("ERR_INVALID_OPTION", "id is the id of a message, or a list of such ids.");
 }
 
 function checked(topic: string): string {

@@ -319,8 +319,8 @@ export interface DeadLetterTopic {
 
 /** Which dead letters to redrive or drop, and what to tell meanwhile. */
 export interface DeadLetterChoice {
-  /** Only those with this id; one message that failed in several queues has a dead letter of each. Default: all. */
-  readonly id?: string | undefined;
+  /** Only those with one of these ids; one message that failed in several queues has a dead letter of each. Default: all. */
+  readonly ids?: ReadonlySet<string> | undefined;
   /** Stops the work between two dead letters: what was not reached stays. The portable layer rejects the call by itself. */
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with how many are done so far. */

@@ -300,14 +300,14 @@ function deadLettersOf(office: PostOffice): DeadLetterAdmin {
   /** Takes out, one by one, what was there at the call and where `take` says so. */
   const each = (
     topic: string,
-    { id, signal, onProgress }: DeadLetterChoice,
+    { ids, signal, onProgress }: DeadLetterChoice,
     take: (letter: Letter) => boolean,
   ): number => {
     const box = office.boxes.get(standingId(topic));
     let count = 0;
     for (const letter of [...waiting(topic)]) {
       if (box === undefined || signal?.aborted) break;
-      if ((id !== undefined && letter.content.id !== id) || !take(letter)) continue;
+      if (ids?.has(letter.content.id) === false || !take(letter)) continue;
       box.waiting.splice(box.waiting.indexOf(letter), 1);
       office.forget(box, 1);
       count += 1;

@@ -107,15 +107,12 @@ async function carryOut(
   let count = 0;
   try {
     progress.update(0);
-    for (const id of ids.length === 0 ? [undefined] : ids) {
-      const earlier = count;
-      const onProgress = (more: number) => {
-        count = earlier + more;
-        progress.update(count);
-      };
-      const options = { ...(id === undefined ? {} : { id }), signal: stop, onProgress };
-      count = earlier + (await broker.deadLetters[verb](topic, options));
-    }
+    const onProgress = (done: number) => {
+      count = done;
+      progress.update(count);
+    };
+    const options = { ...(ids.length === 0 ? {} : { id: ids }), signal: stop, onProgress };
+    count = await broker.deadLetters[verb](topic, options);
     return { count, interrupted: false };
   } catch (error) {
     if (!(stop.aborted && error === stop.reason)) throw error;

@@ -14,11 +14,11 @@ const AT_ONCE = 256;
 
 /** The dead letters that an outbox keeps: those in the standing queue of each dead-letter topic. */
 export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
-  const entriesOf = (topic: string, id: string | undefined): Entry[] => {
+  const entriesOf = (topic: string, ids: DeadLetterChoice["ids"]): Entry[] => {
     const lane = outbox.lanes.get(standingLaneId(topic));
     if (lane === undefined) return [];
     return [...lane.entries()]
-      .filter((entry) => id === undefined || entry.id === id)
+      .filter((entry) => ids === undefined || ids.has(entry.id))
       .sort((a, b) => a.message.sequence - b.message.sequence);
   };
   /** Does something with each of these; counts where it was done. Stops where the signal is aborted: the rest stays. */
@@ -52,7 +52,7 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
       });
     },
     redrive: (topic, choice) =>
-      each(entriesOf(topic, choice.id), choice, (entry) => {
+      each(entriesOf(topic, choice.ids), choice, (entry) => {
         const { message } = entry;
         const lane = failedLane(outbox, message);
         // One that a reader holds is the reader's; one whose subscription is gone stays to be seen.
@@ -71,7 +71,7 @@ export function outboxDeadLetters(outbox: Outbox): DeadLetterAdmin {
         outbox.drop(entry);
         return true;
       }),
-    drop: (topic, choice) => each(entriesOf(topic, choice.id), choice, (entry) => outbox.drop(entry)),
+    drop: (topic, choice) => each(entriesOf(topic, choice.ids), choice, (entry) => outbox.drop(entry)),
   };
 }
 

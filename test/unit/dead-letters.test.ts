@@ -117,6 +117,14 @@ test("a redrive sends back what was there at the call, however soon it fails aga
   expect(starts).toBe(4);
 });
 
+test("only strings are ids of dead letters", async () => {
+  const broker = createBroker(memory());
+  open.push(broker);
+  await broker.connect();
+  for (const id of [7, [7], null, ["a", undefined]] as never[])
+    await expect(broker.deadLetters.drop("t", { id })).rejects.toMatchObject({ code: "ERR_INVALID_OPTION" });
+});
+
 test.each<[string, () => Driver]>([
   ["memory", () => memory()],
   ["http", () => http({ registry: memoryRegistry() })],

@@ -33,12 +33,16 @@ export class HttpAdmin {
       },
     };
     const change = async (verb: "redrive" | "drop", topic: string, choice: DeadLetterChoice): Promise<number> => {
-      const { id, signal, onProgress } = choice;
-      const mine = await own.deadLetters[verb](topic, choice);
-      if (signal?.aborted) return mine;
-      const all = total(mine, await network.ask(verb, { topic, ...(id === undefined ? {} : { id }) }));
-      onProgress?.(all);
-      return all;
+      const { ids, signal, onProgress } = choice;
+      let count = await own.deadLetters[verb](topic, choice);
+      // A call is of bounded length, and a list of ids is not.
+      const asked = ids === undefined ? [{ topic }] : [...ids].map((id) => ({ topic, id }));
+      for (const argument of asked) {
+        if (signal?.aborted) break;
+        count = total(count, await network.ask(verb, argument));
+        onProgress?.(count);
+      }
+      return count;
     };
     this.deadLetters = {
       topics: async () => {

@@ -74,12 +74,12 @@ export function answerCalls(own: Answering): (name: string, argument: unknown) =
     "dead-letter-topics": async () => (await deadLetters.topics?.()) ?? [],
     "dead-letters": async (argument) => (await deadLetters.list(lettersOf(argument).topic)).map(writeDeadLetter),
     redrive: async (argument) => {
-      const { topic, id } = lettersOf(argument);
-      return deadLetters.redrive(topic, { id });
+      const { topic, ids } = lettersOf(argument);
+      return deadLetters.redrive(topic, { ids });
     },
     drop: async (argument) => {
-      const { topic, id } = lettersOf(argument);
-      return deadLetters.drop(topic, { id });
+      const { topic, ids } = lettersOf(argument);
+      return deadLetters.drop(topic, { ids });
     },
   };
   return async (name, argument) => {
@@ -95,9 +95,9 @@ function queueOf(argument: unknown): QueueRecord {
   return { pattern, queue: queue as string };
 }
 
-function lettersOf(argument: unknown): { topic: string; id: string | undefined } {
+function lettersOf(argument: unknown): { topic: string; ids: ReadonlySet<string> | undefined } {
   const { topic, id } = (argument ?? {}) as Record<string, unknown>;
   checkTopic(topic);
   if (id !== undefined && typeof id !== "string") throw new Error("an id is a string");
-  return { topic, id };
+  return { topic, ids: id === undefined ? undefined : new Set([id]) };
 }

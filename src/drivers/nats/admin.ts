@@ -44,7 +44,7 @@ export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topolo
     (await jetstream.find<StreamInfo>(`STREAM.INFO.${names.dead}`, page)) ?? { state: { last_seq: 0 } };
 
   /** Those that are there at the call: one that fails again meanwhile is a new one. */
-  async function* lettersOf(topic: string, id: string | undefined): AsyncGenerator<Letter> {
+  async function* lettersOf(topic: string, ids: DeadLetterChoice["ids"]): AsyncGenerator<Letter> {
     const { last_seq: last } = (await info({})).state;
     for (let seq = 1; seq <= last; ) {
       const body = { seq, next_by_subj: names.standing(topic) };
@@ -58,7 +58,7 @@ export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topolo
         },
       });
       const letter = { message, native, id: native.id ?? `${names.dead}-${message.seq}` };
-      if (id === undefined || letter.id === id) yield letter;
+      if (ids === undefined || ids.has(letter.id)) yield letter;
       seq = message.seq + 1;
     }
   }
@@ -70,11 +70,11 @@ export function natsDeadLetters(client: NatsClient, jetstream: JetStream, topolo
   /** Does something with each; counts where it was done. Stops where the signal is aborted: the rest stays. */
   async function each(
     topic: string,
-    { id, signal, onProgress }: DeadLetterChoice,
+    { ids, signal, onProgress }: DeadLetterChoice,
     work: (letter: Letter) => Promise<boolean>,
   ): Promise<number> {
     let count = 0;
-    for await (const letter of lettersOf(topic, id)) {
+    for await (const letter of lettersOf(topic, ids)) {
       if (signal?.aborted) break;
       if (!(await work(letter))) continue;
       count += 1;

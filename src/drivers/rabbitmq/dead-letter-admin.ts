@@ -91,7 +91,7 @@ export class RabbitmqDeadLetters implements DeadLetterAdmin {
   /** Judges those that are there at the call; resolves with how many of them are gone. Stops where the signal is aborted. */
   async #each(
     topic: string,
-    { id, signal, onProgress }: DeadLetterChoice,
+    { ids, signal, onProgress }: DeadLetterChoice,
     judge: (received: Received) => Promise<Verdict>,
   ): Promise<number> {
     const { names, locks } = this.#parts;
@@ -105,7 +105,7 @@ export class RabbitmqDeadLetters implements DeadLetterAdmin {
           // All are out before the first is judged: one that is sent back may be here again at once.
           for (const message of await takeAll(channel, name)) {
             const received = decode(message);
-            const isMeant = !signal?.aborted && (id === undefined || received.id === id);
+            const isMeant = !signal?.aborted && (ids === undefined || ids.has(received.id));
             if (!isMeant || (await judge(received)) === "keep") {
               kept += 1;
               continue;

@@ -124,9 +124,9 @@ describe("redrive", () => {
     for (const id of ["m1", "m0", "m2"]) member.settle(id, dead("dlq.t"));
     const letters = outboxDeadLetters(outbox);
     expect((await letters.list("dlq.t")).map(({ id }) => id)).toEqual(["m1", "m0", "m2"]);
-    expect(await letters.redrive("dlq.t", { id: "m0" })).toBe(1);
+    expect(await letters.redrive("dlq.t", { ids: new Set(["m0"]) })).toBe(1);
     expect(member.offers.at(-1)).toMatchObject({ id: "m0", topic: "t.0" });
-    expect(await letters.redrive("dlq.t", { id: "nobody" })).toBe(0);
+    expect(await letters.redrive("dlq.t", { ids: new Set(["nobody"]) })).toBe(0);
     expect(await letters.redrive("dlq.t", {})).toBe(2);
     expect(member.ids.slice(-2)).toEqual(["m1", "m2"]);
     expect(await letters.redrive("dlq.t", {})).toBe(0);
@@ -167,7 +167,7 @@ describe("redrive", () => {
     expect([await letters.redrive("dlq.t", {}), await letters.drop("dlq.t", {})]).toEqual([0, 0]);
     reader.member.leave();
     reader.settle("m", release);
-    expect(await letters.drop("dlq.t", { id: "m" })).toBe(1);
+    expect(await letters.drop("dlq.t", { ids: new Set(["m"]) })).toBe(1);
     expect([outbox.messages, outbox.bytes]).toEqual([0, 0]);
   });
 

@@ -210,7 +210,7 @@ export const deadLetterChecks: readonly CheckDefinition[] = [
     },
   },
   {
-    name: "a dead letter is dropped by its id, or all of a topic",
+    name: "dead letters are dropped by their ids, or all of a topic",
     promises: ["D13"],
     needs: deadLetters,
     async run(context) {
@@ -218,13 +218,16 @@ export const deadLetterChecks: readonly CheckDefinition[] = [
       const topic = context.topic();
       await context.receive(broker, topic, { queue: context.queue(), maxAttempts: 1, handle: fail });
       const receipts = [];
-      for (let number = 0; number < 3; number += 1)
+      for (let number = 0; number < 5; number += 1)
         receipts.push(await broker.publish(topic, { body: String(number) }));
-      await deadLettersOf(context, broker, topic, 3);
-      const id = receipts[1]?.id ?? "";
-      assert.equal(await broker.deadLetters.drop(`dlq.${topic}`, { id }), 1);
+      await deadLettersOf(context, broker, topic, 5);
+      const ids = receipts.map(({ id }) => id);
+      const [first, second, third, ...others] = ids;
+      assert.equal(await broker.deadLetters.drop(`dlq.${topic}`, { id: second ?? "" }), 1);
+      assert.equal(await broker.deadLetters.drop(`dlq.${topic}`, { id: [] }), 0);
+      assert.equal(await broker.deadLetters.drop(`dlq.${topic}`, { id: [third ?? "", "nobody's", first ?? ""] }), 2);
       const left = await deadLettersOf(context, broker, topic, 2);
-      assert.ok(left.every((letter) => letter.id !== id));
+      assert.deepEqual(left.map(({ id }) => id).sort(), others.sort());
       assert.equal(await broker.deadLetters.drop(`dlq.${topic}`), 2);
       assert.deepEqual(await broker.deadLetters.list(`dlq.${topic}`), []);
       assert.equal(await broker.deadLetters.drop(`dlq.${topic}`), 0);
