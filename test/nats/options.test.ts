@@ -66,6 +66,8 @@ describe("options", () => {
     ["tls.key", { tls: { key: [SECRET] as never } }],
     ["prefix", { prefix: "a.b" }],
     ["redeliverAfterMs", { redeliverAfterMs: 10 }],
+    ["replicas", { replicas: 6 }],
+    ["replicas", { replicas: Number.POSITIVE_INFINITY }],
     ["frobnicate", { frobnicate: 1 } as never],
   ])("%s", (name, options) => {
     const error = errorOf(() => nats(options));

@@ -53,6 +53,14 @@ describeWithEngine(
       }
     });
 
+    test("replicas, where the server is in no cluster, is ERR_UNSUPPORTED at once", TIMEOUT, async () => {
+      const engine = await startNats({ config: "authorization { user: u, password: p }" });
+      cleanups.push(() => engine.stop());
+      const connecting = brokerOf(engine, { replicas: 3 }).connect();
+      await expect(connecting).rejects.toMatchObject({ code: "ERR_UNSUPPORTED", retryable: false });
+      await expect(connecting).rejects.toThrow("3 replicas");
+    });
+
     test("pulls make subscribe reject", TIMEOUT, async () => {
       const broker = brokerOf(await denying('publish: { deny: "$JS.API.CONSUMER.MSG.NEXT.>" }'));
       await broker.connect();

@@ -75,6 +75,8 @@ export interface ApiError {
 export const API_CODES = {
   consumerNotFound: 10014,
   messageNotFound: 10037,
+  noPeers: 10005,
+  notClustered: 10074,
   sequenceNotFound: 10043,
   messageGone: 10057,
   streamNameInUse: 10058,

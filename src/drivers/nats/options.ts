@@ -42,7 +42,10 @@ export interface NatsCoreOptions {
 export interface NatsOptions extends NatsCoreOptions {
   /** The JetStream domain. Default: the server's own. */
   domain?: string;
-  /** Copies of each stream in a cluster. Default 1. */
+  /**
+   * How many servers of a cluster keep each stream, 1 to 5: with 3, one may be lost. More than 1 needs a server from 2.9.25. Default 1
+   * for streams that do not exist yet.
+   */
   replicas?: number;
   /** How many published messages may be unread; then publishing is `ERR_BACKLOG_FULL`. Default 1,000,000. */
   maxMessages?: number;
@@ -67,6 +70,9 @@ export interface ResolvedCoreOptions extends NatsCoreOptions {
 /** The options of `nats()` with their defaults, but those that must agree with what a server has already. */
 export type ResolvedNatsOptions = NatsOptions & ResolvedCoreOptions & { readonly broadcastHoldMs: number };
 
+/** How many copies of a stream NATS keeps at most. */
+const MAX_REPLICAS = 5;
+
 const SECRETS = ["user", "password", "token", "nkey"] as const;
 const hidden = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? undefined : "a non-empty string";
@@ -90,7 +96,10 @@ const coreTable = {
 const table = {
   ...coreTable,
   domain: check.text,
-  replicas: check.count,
+  replicas: (value: unknown) =>
+    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_REPLICAS
+      ? undefined
+      : `a whole number from 1 to ${MAX_REPLICAS}`,
   maxMessages: check.count,
   maxBytes: check.count,
   maxDeadLetters: check.count,

@@ -54,7 +54,8 @@ export class NatsSession {
     this.#requests = new Requests(client, connection, context.clock, (subject) => this.#nobodyAnswers(subject));
     this.#acks = new Acks(connection, context.clock);
     this.#jetstream = new JetStream(this.#requests, options.domain);
-    this.#topology = new Topology(this.#jetstream, names, options, context.clock);
+    const serverVersion = (): string | undefined => connection.info?.version;
+    this.#topology = new Topology(this.#jetstream, names, options, context.clock, serverVersion);
     this.#publisher = new Publisher(client, connection, this.#requests, names, context);
     this.#link = new Link(connection, context, {
       down: () => {

@@ -12,6 +12,7 @@ import {
   type StreamInfo,
 } from "./jetstream.ts";
 import type { ResolvedNatsOptions } from "./options.ts";
+import { checkReplicas, replicasError } from "./replicas.ts";
 import { broadcastName, type Names, queueName, readerName } from "./subjects.ts";
 
 /** How long JetStream recognises the retry of a publish, in milliseconds. */
@@ -45,21 +46,32 @@ export class Topology {
   readonly #clock: Clock;
   readonly #jetstream: JetStream;
   readonly #options: ResolvedNatsOptions;
+  readonly #serverVersion: () => string | undefined;
 
-  constructor(jetstream: JetStream, names: Names, options: ResolvedNatsOptions, clock: Clock) {
+  /** @param serverVersion that of the server behind the connection, where it is known */
+  constructor(
+    jetstream: JetStream,
+    names: Names,
+    options: ResolvedNatsOptions,
+    clock: Clock,
+    serverVersion: () => string | undefined,
+  ) {
     this.#clock = clock;
     this.#jetstream = jetstream;
     this.names = names;
     this.#options = options;
+    this.#serverVersion = serverVersion;
   }
 
   /**
    * Makes the streams that do not exist yet.
-   * @throws BrokerError `ERR_INVALID_OPTION` when one exists that is not as the options say
+   * @throws BrokerError `ERR_INVALID_OPTION` when one exists that is not as the options say; `ERR_UNSUPPORTED` for more than one copy
+   * where the server cannot keep them; `ERR_CONNECT_FAILED` when too few servers of the cluster can take one
    */
   async ensureStreams(): Promise<void> {
     for (const [config, asked] of this.#streams()) {
       const info = await this.#jetstream.find<StreamInfo>(`STREAM.INFO.${config.name}`);
+      checkReplicas(info?.config ?? config, this.#serverVersion());
       const found = info ?? (await this.#create(config));
       const differs = difference(found.config, config, asked);
       if (differs !== undefined)
@@ -227,9 +239,11 @@ export class Topology {
     try {
       return await this.#jetstream.call<StreamInfo>(`STREAM.CREATE.${config.name}`, config);
     } catch (error) {
+      const refusal = (error as BrokerError).cause as ApiError | undefined;
       // Another process, with other limits, was faster.
-      if (((error as BrokerError).cause as ApiError | undefined)?.err_code !== API_CODES.streamNameInUse) throw error;
-      return this.#jetstream.call<StreamInfo>(`STREAM.INFO.${config.name}`);
+      if (refusal?.err_code === API_CODES.streamNameInUse)
+        return this.#jetstream.call<StreamInfo>(`STREAM.INFO.${config.name}`);
+      throw replicasError(config, refusal) ?? error;
     }
   }
 }

@@ -20,6 +20,8 @@ export interface NatsEngineOptions {
   readonly auth?: NatsCredentials;
   /** Paths of PEM files. With `caFile`, clients must bring a certificate that it has signed. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string };
+  /** The port for the other servers of its cluster, and theirs. JetStream may have no leader yet when it answers. */
+  readonly cluster?: { readonly name: string; readonly port: number; readonly routes: readonly number[] };
   /** More lines for the server's configuration file. */
   readonly config?: string;
 }
@@ -54,7 +56,7 @@ async function startIn(
   command: string,
   options: NatsEngineOptions,
 ): Promise<NatsEngine> {
-  const { jetstream = true, auth } = options;
+  const { jetstream = true, auth, cluster } = options;
   const [host, port] = ["127.0.0.1", await freePort()];
   const serverName = `tidings-${process.pid}-${port}`;
   const configFile = join(folder, "nats.conf");
@@ -62,8 +64,10 @@ async function startIn(
     `server_name: ${serverName}`,
     `listen: "${host}:${port}"`,
     ...(jetstream ? [`jetstream { store_dir: "${join(folder, "store")}" }`] : []),
+    ...clusterOf(options, host),
     ...securityOf(options),
   ];
+  const probed = { port, serverName, jetstream: jetstream && cluster === undefined };
   const configure = (more = ""): Promise<void> => writeFile(configFile, `${[...settings, more].join("\n")}\n`);
   await configure(options.config);
   const server: EngineProcess = engineProcess(
@@ -73,7 +77,7 @@ async function startIn(
       args: ["-c", configFile],
       env: { ...process.env, HOME: folder },
       folder,
-      probe: (signal) => probeNats({ port, serverName, jetstream, ...(auth === undefined ? {} : { auth }) }, signal),
+      probe: (signal) => probeNats({ ...probed, ...(auth === undefined ? {} : { auth }) }, signal),
     },
     guardian,
   );
@@ -121,6 +125,15 @@ function userInfo(auth: NatsCredentials | undefined): string {
   if (auth === undefined) return "";
   if ("token" in auth) return `${encodeURIComponent(auth.token)}@`;
   return `${encodeURIComponent(auth.user)}:${encodeURIComponent(auth.password)}@`;
+}
+
+/** The line of the configuration that says where the other servers of the cluster are. */
+function clusterOf({ cluster }: NatsEngineOptions, host: string): string[] {
+  if (cluster === undefined) return [];
+  const { name, port, routes } = cluster;
+  return [
+    `cluster ${JSON.stringify({ name, listen: `${host}:${port}`, routes: routes.map((other) => `nats://${host}:${other}`) })}`,
+  ];
 }
 
 /** The lines of the configuration that say who may connect, and how. */

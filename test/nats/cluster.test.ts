@@ -1,0 +1,106 @@
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { Broker } from "../../src/broker.ts";
+import { createBroker } from "../../src/create-broker.ts";
+import { nats } from "../../src/drivers/nats/index.ts";
+import type { NatsOptions } from "../../src/drivers/nats/options.ts";
+import type { BrokerError } from "../../src/errors.ts";
+import { silentLogger } from "../../src/logger.ts";
+import { describeWithEngine } from "../support/engines/find-engine.ts";
+import { type NatsCluster, startNatsCluster } from "../support/engines/nats-cluster.ts";
+
+const TIMEOUT = { timeout: 60_000 };
+
+describeWithEngine("nats", "JetStream in a cluster of three servers", () => {
+  const cleanups: (() => unknown)[] = [];
+  let cluster: NatsCluster;
+  let admin: NatsConnection;
+  let prefixes = 0;
+
+  beforeAll(async () => {
+    cluster = await startNatsCluster();
+    admin = await connect({ servers: [...cluster.addresses] });
+  }, 60_000);
+
+  afterAll(async () => {
+    await admin.close();
+    await cluster.stop();
+  });
+
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  });
+
+  const api = async <T = { error?: unknown }>(call: string, body: object = {}): Promise<T> =>
+    (await admin.request(`$JS.API.${call}`, JSON.stringify(body))).json<T>();
+  const made = (own: NatsOptions): Broker<NatsConnection> => {
+    const broker = createBroker(nats({ servers: cluster.addresses, redeliverAfterMs: 1_000, ...own }), {
+      logger: silentLogger,
+      onError: () => {},
+      reconnect: { maxAttempts: 1 },
+    });
+    cleanups.push(() => broker.disconnect());
+    return broker;
+  };
+  const newPrefix = (): string => {
+    prefixes += 1;
+    return `clustered-${process.pid}-${prefixes}`;
+  };
+  const refusal = async (own: NatsOptions): Promise<BrokerError> =>
+    made(own)
+      .connect()
+      .then(
+        () => expect.fail("it connected"),
+        (error: BrokerError) => error,
+      );
+  const copiesOf = async (prefix: string): Promise<readonly number[]> =>
+    Promise.all(
+      ["messages", "copies", "dead", "attempts"].map(async (stream) => {
+        const { config } = await api<{ config: { num_replicas: number } }>(`STREAM.INFO.${prefix}-${stream}`);
+        return config.num_replicas;
+      }),
+    );
+  /** Whether servers of this version keep what is in a stream of several copies. */
+  const replicates = (): boolean => {
+    const [, minor = 0, patch = 0] = (admin.info?.version ?? "").split(/[.-]/).map(Number);
+    return minor > 9 || patch >= 25;
+  };
+
+  test(
+    "replicas makes each stream with so many copies, or says why the server would lose messages",
+    TIMEOUT,
+    async () => {
+      const prefix = newPrefix();
+      if (!replicates()) {
+        const error = await refusal({ prefix, replicas: 3 });
+        expect([error.code, error.retryable]).toEqual(["ERR_UNSUPPORTED", false]);
+        expect(error.message).toMatch(/3 replicas on nats-server 2\.9\.\d+.* 2\.9\.25/);
+        expect((await api<{ error: { err_code: number } }>(`STREAM.INFO.${prefix}-messages`)).error.err_code).toBe(
+          10059,
+        );
+        return;
+      }
+      await made({ prefix, replicas: 3 }).connect();
+      expect(await copiesOf(prefix)).toEqual([3, 3, 3, 3]);
+      // What an operator set stays where nobody asks for something else.
+      await made({ prefix }).connect();
+      expect(await copiesOf(prefix)).toEqual([3, 3, 3, 3]);
+      const error = await refusal({ prefix, replicas: 1 });
+      expect([error.code, error.message]).toEqual(["ERR_INVALID_OPTION", expect.stringContaining("num_replicas")]);
+    },
+  );
+
+  test("more replicas than servers are refused, and may be tried again", TIMEOUT, async () => {
+    const error = await refusal({ prefix: newPrefix(), replicas: 5 });
+    expect([error.code, error.retryable]).toEqual(
+      replicates() ? ["ERR_CONNECT_FAILED", true] : ["ERR_UNSUPPORTED", false],
+    );
+    expect(error.message).toContain("5 replicas");
+  });
+
+  test("without replicas each stream has one copy", TIMEOUT, async () => {
+    const prefix = newPrefix();
+    await made({ prefix }).connect();
+    expect(await copiesOf(prefix)).toEqual([1, 1, 1, 1]);
+  });
+});
