@@ -1,12 +1,15 @@
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Broker } from "../../src/broker.ts";
+import type { BrokerOptions } from "../../src/broker-options.ts";
 import { createBroker } from "../../src/create-broker.ts";
-import { nats } from "../../src/drivers/nats/index.ts";
+import { nats, natsCore } from "../../src/drivers/nats/index.ts";
 import type { NatsOptions } from "../../src/drivers/nats/options.ts";
 import type { BrokerError } from "../../src/errors.ts";
 import { silentLogger } from "../../src/logger.ts";
+import { until } from "../../src/testing/conformance/until.ts";
 import { describeWithEngine } from "../support/engines/find-engine.ts";
+import type { NatsEngine } from "../support/engines/nats.ts";
 import { type NatsCluster, startNatsCluster } from "../support/engines/nats-cluster.ts";
 
 const TIMEOUT = { timeout: 60_000 };
@@ -33,11 +36,11 @@ describeWithEngine("nats", "JetStream in a cluster of three servers", () => {
 
   const api = async <T = { error?: unknown }>(call: string, body: object = {}): Promise<T> =>
     (await admin.request(`$JS.API.${call}`, JSON.stringify(body))).json<T>();
-  const made = (own: NatsOptions): Broker<NatsConnection> => {
+  const made = (own: NatsOptions, options: BrokerOptions = {}): Broker<NatsConnection> => {
     const broker = createBroker(nats({ servers: cluster.addresses, redeliverAfterMs: 1_000, ...own }), {
       logger: silentLogger,
       onError: () => {},
-      reconnect: { maxAttempts: 1 },
+      ...options,
     });
     cleanups.push(() => broker.disconnect());
     return broker;
@@ -47,7 +50,7 @@ describeWithEngine("nats", "JetStream in a cluster of three servers", () => {
     return `clustered-${process.pid}-${prefixes}`;
   };
   const refusal = async (own: NatsOptions): Promise<BrokerError> =>
-    made(own)
+    made(own, { reconnect: { maxAttempts: 1 } })
       .connect()
       .then(
         () => expect.fail("it connected"),
@@ -102,5 +105,40 @@ describeWithEngine("nats", "JetStream in a cluster of three servers", () => {
     const prefix = newPrefix();
     await made({ prefix }).connect();
     expect(await copiesOf(prefix)).toEqual([1, 1, 1, 1]);
+  });
+
+  test("a broker whose server dies goes on at another one, and loses nothing", TIMEOUT, async () => {
+    const texts: string[] = [];
+    const broker = made({ prefix: newPrefix() });
+    await broker.connect();
+    await broker.subscribe("t", (delivery) => void texts.push(delivery.text()), { queue: "q" });
+    await broker.publish("t", { body: "before" });
+    await until(() => texts.length === 1, { what: "the first arrived" });
+    const [core, seen] = [natsCore({ servers: cluster.addresses }), [] as string[]];
+    const coreBroker = createBroker(core, { logger: silentLogger, onError: () => {} });
+    cleanups.push(() => coreBroker.disconnect());
+    await coreBroker.connect();
+    await coreBroker.subscribe("t", (delivery) => void seen.push(delivery.text()));
+
+    const isAt = ({ host, port }: NatsEngine): boolean => broker.native.getServer() === `${host}:${port}`;
+    const dead = cluster.servers.find(isAt);
+    await dead?.kill();
+    const meanwhile = broker.publish("t", { body: "meanwhile" });
+    await until(() => !cluster.servers.some((server) => server === dead && isAt(server)), {
+      what: "the broker is at another server",
+    });
+    // At most once: what is published while its subscriber is cut off is lost.
+    await until(
+      async () => {
+        await coreBroker.publish("t", { body: "after" }).catch(() => {});
+        return seen.length > 0;
+      },
+      { what: "core NATS goes on without it", deadlineMs: 20_000 },
+    );
+    // Each stream has one copy, which may be on the dead server.
+    await dead?.startAgain();
+    expect(await meanwhile).toMatchObject({ state: "stored" });
+    await until(() => texts.length === 2, { what: "the second arrived", deadlineMs: 30_000 });
+    await until(() => broker.status === "connected", { what: "the broker is connected", deadlineMs: 30_000 });
   });
 });

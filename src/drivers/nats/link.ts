@@ -74,6 +74,7 @@ export class Link {
 
   async #restore(): Promise<void> {
     const epoch = this.#epoch;
+    const told = new Set<string>();
     this.#connected = true;
     for (
       let pauseMs = 100;
@@ -88,7 +89,12 @@ export class Link {
         return;
       } catch (error) {
         if (epoch !== this.#epoch || this.#ended.signal.aborted) return;
-        this.#context.onError(wrapError(error, "ERR_DRIVER", "Restoring the subscriptions failed", { driver: "nats" }));
+        // Told once, however often it is tried: a cluster may be without a leader for long.
+        if (!told.has(describeError(error)))
+          this.#context.onError(
+            wrapError(error, "ERR_DRIVER", "Restoring the subscriptions failed", { driver: "nats" }),
+          );
+        told.add(describeError(error));
       }
       await delay(this.#context.clock, pauseMs, this.#ended.signal).catch(() => {
         // Ended: the loop sees it too.

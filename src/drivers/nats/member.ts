@@ -254,7 +254,8 @@ export class Member implements DriverSubscription {
     const { clock } = context;
     // One that is lost as soon as it was restored would be lost again: the server refuses its pulls.
     if (clock.now() - this.#begunAt < RESTORE_AGAIN_MS && this.#pulls.lastAt < this.#begunAt) {
-      if (this.#refusals > 0)
+      // Told once in a row; the first may be a consumer whose leader has just changed.
+      if (this.#refusals === 1)
         this.#tell(refusedPulls(reason), `Asking the consumer of ${this.#request.pattern} failed`);
       this.#refusals += 1;
       await delay(clock, RESTORE_AGAIN_MS, this.#ended.signal).catch(() => {

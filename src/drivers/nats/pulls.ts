@@ -114,7 +114,7 @@ export class Pulls {
     const left = headers.get("Nats-Pending-Messages");
     this.#open.delete(token);
     if (headers.code === 100) return;
-    if (left === "" || headers.code !== 408) return this.#hooks.lost(headers.description);
+    if (left === "" || headers.code !== 408) return this.#hooks.lost(headers.description || undefined);
     this.due = Math.max(0, this.due - Number(left));
     this.#hooks.ended();
   }
