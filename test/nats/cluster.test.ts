@@ -108,12 +108,13 @@ describeWithEngine("nats", "JetStream in a cluster of three servers", () => {
   });
 
   test("a broker whose server dies goes on at another one, and loses nothing", TIMEOUT, async () => {
-    const texts: string[] = [];
+    // The ack of the first may die with the server: then that one comes again.
+    const texts = new Set<string>();
     const broker = made({ prefix: newPrefix() });
     await broker.connect();
-    await broker.subscribe("t", (delivery) => void texts.push(delivery.text()), { queue: "q" });
+    await broker.subscribe("t", (delivery) => void texts.add(delivery.text()), { queue: "q" });
     await broker.publish("t", { body: "before" });
-    await until(() => texts.length === 1, { what: "the first arrived" });
+    await until(() => texts.size === 1, { what: "the first arrived" });
     const [core, seen] = [natsCore({ servers: cluster.addresses }), [] as string[]];
     const coreBroker = createBroker(core, { logger: silentLogger, onError: () => {} });
     cleanups.push(() => coreBroker.disconnect());
@@ -138,7 +139,34 @@ describeWithEngine("nats", "JetStream in a cluster of three servers", () => {
     // Each stream has one copy, which may be on the dead server.
     await dead?.startAgain();
     expect(await meanwhile).toMatchObject({ state: "stored" });
-    await until(() => texts.length === 2, { what: "the second arrived", deadlineMs: 30_000 });
+    await until(() => texts.size === 2, { what: "the second arrived", deadlineMs: 30_000 });
     await until(() => broker.status === "connected", { what: "the broker is connected", deadlineMs: 30_000 });
+  });
+
+  test("connecting says which stream is on a server that is away", TIMEOUT, async () => {
+    const prefix = newPrefix();
+    const stream = `${prefix}-messages`;
+    const broker = made({ prefix });
+    await broker.connect();
+    const { cluster: place } = await api<{ cluster: { leader: string } }>(`STREAM.INFO.${stream}`);
+    await broker.disconnect();
+    const keeper = cluster.servers.find(({ port }) => place.leader.endsWith(`-${port}`));
+    await keeper?.kill();
+    const others = cluster.servers.filter((server) => server !== keeper).map(({ host, port }) => `${host}:${port}`);
+    await until(
+      () =>
+        api("STREAM.NAMES").then(
+          () => true,
+          () => false,
+        ),
+      {
+        what: "JetStream has a leader",
+        deadlineMs: 30_000,
+      },
+    );
+    const connecting = made({ prefix, servers: others }, { connectTimeoutMs: 4_000 }).connect();
+    await expect(connecting).rejects.toMatchObject({ code: "ERR_CONNECT_FAILED", retryable: true });
+    await expect(connecting).rejects.toThrow(stream);
+    await keeper?.startAgain();
   });
 });

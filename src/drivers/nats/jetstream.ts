@@ -1,6 +1,6 @@
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import { BrokerError } from "../../errors.ts";
-import type { Requests } from "./requests.ts";
+import type { Request, Requests } from "./requests.ts";
 
 /** What JetStream's API says of a stream. */
 export interface StreamInfo {
@@ -114,11 +114,13 @@ export class JetStream {
 
   /**
    * Calls the API; `undefined` where what it is about does not exist.
+   * @param answerWithinMs how long it may go unanswered, in milliseconds; default as every request
    * @throws BrokerError
    */
-  async find<T>(call: string, body?: object): Promise<T | undefined> {
+  async find<T>(call: string, body?: object, answerWithinMs?: number): Promise<T | undefined> {
     const payload = body === undefined ? "" : JSON.stringify(body);
-    const answer = await this.#ask<T>(this.subject(call), payload, undefined, NO_API_AFTER_MS);
+    const limits = { nobodyForMs: NO_API_AFTER_MS, answerWithinMs };
+    const answer = await this.#ask<T>(this.subject(call), payload, undefined, limits);
     if (answer.error === undefined) return answer;
     if (NOT_FOUND.includes(answer.error.err_code)) return undefined;
     throw apiError(call, answer.error);
@@ -138,21 +140,19 @@ export class JetStream {
     return answer.seq;
   }
 
-  #ask<T>(subject: string, payload: Uint8Array | string, headers?: MsgHdrs, nobodyForMs?: number): Promise<T & Answer> {
+  #ask<T>(
+    subject: string,
+    payload: Uint8Array | string,
+    headers?: MsgHdrs,
+    limits?: Pick<Request, "nobodyForMs" | "answerWithinMs">,
+  ): Promise<T & Answer> {
     return new Promise((resolve, reject) => {
       const answer = (message: Msg): boolean => {
         const found = answerOf(message);
         if (found !== undefined) resolve(found as T & Answer);
         return found !== undefined;
       };
-      this.requests.send({
-        subject,
-        payload,
-        headers,
-        answer,
-        fail: reject,
-        ...(nobodyForMs === undefined ? {} : { nobodyForMs }),
-      });
+      this.requests.send({ subject, payload, headers, answer, fail: reject, ...limits });
     });
   }
 }

@@ -30,6 +30,8 @@ export interface Request {
   readonly headers?: MsgHdrs | undefined;
   /** How long nobody may answer for it, in milliseconds. Default as long as for an answer. */
   readonly nobodyForMs?: number;
+  /** How long it may go unanswered, in milliseconds: about a second more at most. Default 30,000. */
+  readonly answerWithinMs?: number | undefined;
   /** Takes an answer. Returns whether it is the server's: whoever hears the subject may answer too, and is not heard. */
   answer(message: Msg): boolean;
   fail(error: BrokerError): void;
@@ -219,8 +221,9 @@ export class Requests {
     this.#timer ??= this.#clock.after(1_000, () => {
       this.#timer = undefined;
       const now = this.#clock.now();
-      for (const [token, { since }] of this.#unanswered)
-        if (now - since >= GIVE_UP_AFTER_MS) this.#take(token)?.fail(lost("the server did not answer in time"));
+      for (const [token, { since, request }] of this.#unanswered)
+        if (now - since >= (request.answerWithinMs ?? GIVE_UP_AFTER_MS))
+          this.#take(token)?.fail(lost("the server did not answer in time"));
       for (const late of this.#waiting.remove(
         ({ since }) => now - Math.max(since, this.#answeredAt) >= GIVE_UP_AFTER_MS,
       ))

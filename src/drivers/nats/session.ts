@@ -26,6 +26,9 @@ import { Topology } from "./topology.ts";
 /** How long the streams are not looked at again, in milliseconds, while nobody answers for one. */
 const LOOK_AGAIN_MS = 1_000;
 
+/** In what part of the time for connecting a stream has to answer: the rest is for saying which does not. */
+const ANSWER_PART = 3 / 4;
+
 /** A connection with JetStream on it, and everything of one broker. */
 export class NatsSession {
   readonly connection: NatsConnection;
@@ -88,7 +91,7 @@ export class NatsSession {
         `The NATS server at ${this.#link.address} has no JetStream (${reason}). Start it with --jetstream, or use nats+core:// and its at-most-once delivery.`,
         { driver: "nats" },
       );
-    await this.#topology.ensureStreams();
+    await this.#topology.ensureStreams(this.#context.options.connectTimeoutMs * ANSWER_PART);
   }
 
   publish(publications: readonly Publication[]): void {

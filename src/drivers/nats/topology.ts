@@ -66,11 +66,12 @@ export class Topology {
   /**
    * Makes the streams that do not exist yet.
    * @throws BrokerError `ERR_INVALID_OPTION` when one exists that is not as the options say; `ERR_UNSUPPORTED` for more than one copy
-   * where the server cannot keep them; `ERR_CONNECT_FAILED` when too few servers of the cluster can take one
+   * where the server cannot keep them; `ERR_CONNECT_FAILED` when too few servers of the cluster can take one, or when nobody has
+   * answered for a stream within `answerWithinMs`
    */
-  async ensureStreams(): Promise<void> {
+  async ensureStreams(answerWithinMs?: number): Promise<void> {
     for (const [config, asked] of this.#streams()) {
-      const info = await this.#jetstream.find<StreamInfo>(`STREAM.INFO.${config.name}`);
+      const info = await this.#findStream(config.name, answerWithinMs);
       checkReplicas(info?.config ?? config, this.#serverVersion());
       const found = info ?? (await this.#create(config));
       const differs = difference(found.config, config, asked);
@@ -233,6 +234,16 @@ export class Topology {
         askedReplicas,
       ],
     ];
+  }
+
+  async #findStream(name: string, answerWithinMs: number | undefined): Promise<StreamInfo | undefined> {
+    try {
+      return await this.#jetstream.find<StreamInfo>(`STREAM.INFO.${name}`, undefined, answerWithinMs);
+    } catch (error) {
+      if (answerWithinMs === undefined || (error as BrokerError).code !== "ERR_CONNECTION_LOST") throw error;
+      const message = `No NATS server answers for the stream ${name}: those that keep it may be down.`;
+      throw new BrokerError("ERR_CONNECT_FAILED", message, { driver: "nats", cause: error });
+    }
   }
 
   async #create(config: StreamConfig): Promise<StreamInfo> {
