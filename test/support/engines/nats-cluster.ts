@@ -19,21 +19,27 @@ export async function startNatsCluster(count = 3): Promise<NatsCluster> {
     const routes: number[] = [];
     for (let index = 0; index < count; index += 1) routes.push(await freePort());
     const name = `tidings-${process.pid}-${routes[0]}`;
-    const started = await Promise.allSettled(routes.map((port) => startNats({ cluster: { name, port, routes } })));
-    const servers = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-    const addresses = servers.map(({ host, port }) => `${host}:${port}`);
+    const servers: NatsEngine[] = [];
     const stop = async (): Promise<void> => {
       await Promise.all(servers.map((server) => server.stop()));
     };
     try {
-      for (const one of started) if (one.status === "rejected") throw one.reason;
-      await untilComplete(addresses);
+      // One after the other: from 2.10 on, two that dial each other at once may both hang up, and stay apart.
+      for (const port of routes) {
+        const others = routes.filter((other) => other !== port);
+        servers.push(await startNats({ cluster: { name, port, routes: others } }));
+      }
+      await untilComplete(addressesOf(servers));
     } catch (error) {
       await stop();
       throw error;
     }
-    return { servers, addresses, stop };
+    return { servers, addresses: addressesOf(servers), stop };
   });
+}
+
+function addressesOf(servers: readonly NatsEngine[]): string[] {
+  return servers.map(({ host, port }) => `${host}:${port}`);
 }
 
 /** The servers find each other, and a leader, one by one. */
