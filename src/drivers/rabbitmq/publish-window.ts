@@ -5,6 +5,7 @@ import { Deque } from "../../internal/deque.ts";
 import { NumberedItems } from "../../internal/numbered-items.ts";
 import { ACCESS_REFUSED, classifyOperation, NOT_FOUND, replyCode } from "./classify.ts";
 import { FIELD, type NativeMessage, numberOfCopy } from "./native-message.ts";
+import { PutAside } from "./put-aside.ts";
 import { closeChannel, type Session } from "./session.ts";
 import { SharedTables } from "./shared-tables.ts";
 
@@ -20,6 +21,9 @@ const MAX_BYTES = 16 * 1024 * 1024;
  */
 const STALL_MS = 5_000;
 const MAX_STALL_MS = 60_000;
+
+/** How long a channel is used at least before what a queue did not take makes another one necessary, in milliseconds. */
+const MIN_CHANNEL_MS = 200;
 
 /** What becomes of a message that was sent: a queue has it, or no queue wanted it. */
 export type Routed = "stored" | "unrouted";
@@ -42,6 +46,8 @@ interface InFlight {
   returned: boolean;
   /** How many channels have broken with it. */
   channels: number;
+  /** How often a queue did not take it. */
+  refusals: number;
 }
 
 /**
@@ -57,11 +63,16 @@ export class PublishWindow {
   readonly #waiting = new Deque<InFlight>();
   /** What waits for its confirm, by the copy's number. */
   readonly #sent = new NumberedItems<InFlight>();
+  readonly #aside: PutAside<InFlight>;
   readonly #tables = new SharedTables();
   #bytes = 0;
   /** Whether what waits for its confirm was on a channel that broke: nothing else is sent meanwhile. */
   #alone = false;
   #channel: ConfirmChannel | undefined;
+  /** When it was opened, in milliseconds since the epoch. */
+  #openedAt = 0;
+  /** Whether it is replaced as soon as everything on it is answered. */
+  #worn = false;
   /** Whether everything may be sent, not only what restoring a connection needs. */
   #resumed = false;
   /** An exchange turned out to be gone, and the connection with it was given up. */
@@ -78,6 +89,10 @@ export class PublishWindow {
     this.#max = max;
     this.#clock = clock;
     this.#onError = onError;
+    this.#aside = new PutAside(clock, (message) => {
+      this.#queueOf(message).push(message);
+      this.#pump();
+    });
   }
 
   /** Whether an exchange turned out to be gone, and no connection has been resumed since. */
@@ -87,14 +102,14 @@ export class PublishWindow {
 
   /** How many messages are not answered yet. */
   get size(): number {
-    return this.#urgent.size + this.#waiting.size + this.#sent.size;
+    return this.#urgent.size + this.#waiting.size + this.#sent.size + this.#aside.size;
   }
 
   /** Sends a message, or keeps it until there is room or a connection. */
   send(sending: Sending): void {
     if (this.#closed !== undefined) return sending.fail(this.#closed);
-    const queue = sending.resend ? this.#waiting : this.#urgent;
-    queue.push({ sending, returned: false, channels: 0 });
+    const message = { sending, returned: false, channels: 0, refusals: 0 };
+    this.#queueOf(message).push(message);
     this.#pump();
   }
 
@@ -125,6 +140,8 @@ export class PublishWindow {
       queueMicrotask(() => this.#renew(session, cause));
     });
     this.#channel = channel;
+    this.#openedAt = this.#clock.now();
+    this.#worn = false;
     this.#session = session;
     this.#pump();
   }
@@ -143,6 +160,7 @@ export class PublishWindow {
     this.#session = undefined;
     this.#resumed = false;
     this.#takeBack(undefined);
+    for (const message of this.#aside.drain()) this.#queueOf(message).push(message);
     for (const { sending } of this.#urgent.drain()) sending.fail(error);
   }
 
@@ -178,12 +196,22 @@ export class PublishWindow {
       const [channel, session] = [this.#channel, this.#session];
       const stalled = this.#confirms === confirmed && session?.blocked === false && channel !== undefined;
       if (!stalled) return this.#watchConfirms();
+      this.#onError(unconfirmed(this.#stallMs));
       this.#stallMs = Math.min(MAX_STALL_MS, this.#stallMs * 2);
-      this.#channel = undefined;
-      this.#takeBack(undefined);
-      this.#renew(session, undefined);
-      void closeChannel(channel);
+      this.#replace(channel, session);
     });
+  }
+
+  /** Sends what is not answered, and what comes, on another channel of the connection. */
+  #replace(channel: ConfirmChannel, session: Session): void {
+    this.#channel = undefined;
+    this.#takeBack(undefined);
+    this.#renew(session, undefined);
+    void closeChannel(channel);
+  }
+
+  #queueOf({ sending }: InFlight): Deque<InFlight> {
+    return sending.resend ? this.#waiting : this.#urgent;
   }
 
   #rest(): void {
@@ -203,12 +231,16 @@ export class PublishWindow {
       message.returned = false;
       if (cause !== undefined) message.channels += 1;
       if (message.channels >= MAX_CHANNELS) message.sending.fail(refused(cause));
-      else if (message.sending.resend) this.#waiting.unshift(message);
-      else this.#urgent.unshift(message);
+      else this.#queueOf(message).unshift(message);
     }
   }
 
   #pump(): void {
+    if (this.#worn) {
+      if (this.#sent.size === 0 && this.#channel !== undefined && this.#session !== undefined)
+        this.#replace(this.#channel, this.#session);
+      return;
+    }
     while (this.#channel !== undefined && this.#sent.size < this.#max && this.#bytes < MAX_BYTES) {
       const queue = this.#urgent.size > 0 || !this.#resumed ? this.#urgent : this.#waiting;
       const next = queue.peek();
@@ -248,16 +280,31 @@ export class PublishWindow {
     if (error === null) {
       this.#stallMs = STALL_MS;
       this.#done(inFlight, undefined);
-    } else if (describeError(error) === "message nacked") this.#done(inFlight, refused(error));
+    } else if (describeError(error) === "message nacked") this.#refused(inFlight, error);
     else return;
     this.#pump();
   }
 
-  #done({ sending, returned }: InFlight, error: BrokerError | undefined): void {
+  /**
+   * A queue did not take it: one that is full, or whose node went down. RabbitMQ 3.10 takes nothing more for a quorum queue on a
+   * channel that was opened while the queue's leader was down, whoever leads it now: what is sent again goes over another one.
+   */
+  #refused(inFlight: InFlight, error: unknown): void {
+    if (!this.#aside.take(inFlight)) return this.#done(inFlight, refused(error));
+    this.#forget(inFlight);
+    this.#worn ||= this.#clock.now() - this.#openedAt >= MIN_CHANNEL_MS;
+  }
+
+  #forget({ sending }: InFlight): void {
     const { number, content } = sending.message;
     if (this.#sent.get(number) !== undefined) this.#bytes -= content.byteLength;
     this.#sent.delete(number);
     if (this.#sent.size === 0) this.#rest();
+  }
+
+  #done(inFlight: InFlight, error: BrokerError | undefined): void {
+    this.#forget(inFlight);
+    const { sending, returned } = inFlight;
     if (error !== undefined) sending.fail(error);
     else sending.confirm(returned ? "unrouted" : "stored");
   }
@@ -271,6 +318,11 @@ function refused(cause: unknown): BrokerError {
     retryable: true,
     cause,
   });
+}
+
+function unconfirmed(forMs: number): BrokerError {
+  const message = `RabbitMQ has confirmed nothing for ${forMs} ms, as where a cluster lacks a majority of its nodes: what waits is sent again.`;
+  return new BrokerError("ERR_DRIVER", message, { driver: "rabbitmq", retryable: true });
 }
 
 function lost(cause: unknown): BrokerError {
