@@ -1,10 +1,13 @@
 import { EventEmitter } from "node:events";
 import { expect, test, vi } from "vitest";
 import type { DriverContext, SubscribeRequest } from "../../src/driver.ts";
+import { classifyOperation } from "../../src/drivers/rabbitmq/classify.ts";
 import type { Session } from "../../src/drivers/rabbitmq/session.ts";
 import { RabbitmqSubscription, type SubscriptionParts } from "../../src/drivers/rabbitmq/subscription.ts";
 import type { Topology } from "../../src/drivers/rabbitmq/topology.ts";
+import type { BrokerError } from "../../src/errors.ts";
 import { deferred } from "../../src/internal/deferred.ts";
+import { VirtualClock } from "../../src/testing/test-broker/virtual-clock.ts";
 
 /** A channel that notes what is done on it. */
 class FakeChannel extends EventEmitter {
@@ -68,3 +71,44 @@ test.each(["before", "after"])(
     else expect(channels).toEqual([]);
   },
 );
+
+test("one whose queue is on a node that is down says so once, and goes on when the node is back", async () => {
+  // In the words of RabbitMQ 3.10.
+  const said =
+    "404 (NOT-FOUND) NOT_FOUND - home node 'one@localhost' of durable queue 'q' in vhost '/' is down or inaccessible";
+  const channels: FakeChannel[] = [];
+  const errors: BrokerError[] = [];
+  const clock = new VirtualClock(0);
+  let [down, tries] = [true, 0];
+  const declare = async (): Promise<void> => {
+    tries += 1;
+    if (down) throw classifyOperation(Object.assign(new Error(said), { code: 404 }), 'the queue "q"');
+  };
+  const session = {
+    alive: true,
+    async lastingChannel() {
+      channels.push(new FakeChannel(Promise.resolve()));
+      return channels.at(-1);
+    },
+  } as unknown as Session;
+  const parts = {
+    source: { queue: "q", own: true, countsDeaths: false, declare },
+    context: { onError: (error: BrokerError) => errors.push(error), clock } as unknown as DriverContext,
+    session: () => session,
+    topologyOf: () => ({}) as Topology,
+  } as unknown as SubscriptionParts;
+  const subscription = new RabbitmqSubscription({ pattern: "t", prefetch: 1 } as SubscribeRequest, parts);
+  await subscription.reattach(session);
+  const passing = (check: () => void): Promise<void> =>
+    vi.waitFor(() => {
+      clock.moveTo(clock.now() + 1_000);
+      check();
+    });
+  await passing(() => expect(tries).toBeGreaterThan(4));
+  expect(errors).toMatchObject([
+    { code: "ERR_DRIVER", retryable: true, message: 'The node that holds the queue "q" is down.' },
+  ]);
+  down = false;
+  await passing(() => expect(channels.map(({ calls }) => calls)).toEqual([["consume"]]));
+  expect(errors).toHaveLength(1);
+});

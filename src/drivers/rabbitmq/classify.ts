@@ -27,6 +27,9 @@ export function classifyOperation(error: unknown, what: string): BrokerError {
     return new BrokerError("ERR_DRIVER", `${what}: ${plain(message)}`, { ...options, retryable: true });
   if (code === PRECONDITION_FAILED)
     return new BrokerError("ERR_INVALID_OPTION", `${what} exists with other arguments: ${plain(message)}`, options);
+  // A cluster says so as of a queue that is missing.
+  if (code === NOT_FOUND && /home node .* is down or inaccessible/.test(message))
+    return new BrokerError("ERR_DRIVER", `The node that holds ${what} is down.`, { ...options, retryable: true });
   if (code === ACCESS_REFUSED)
     return new BrokerError("ERR_AUTHENTICATION", `The user may not use ${what}: ${plain(message)}`, {
       driver: "rabbitmq",

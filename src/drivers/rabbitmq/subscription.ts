@@ -36,6 +36,8 @@ export class RabbitmqSubscription implements DriverSubscription {
   /** The connection on which it is being restored. */
   #restoringOn: Session | undefined;
   #cuts = 0;
+  /** Whether it was reported that it gets nothing, since it last got something. */
+  #deaf = false;
 
   constructor(request: SubscribeRequest, parts: SubscriptionParts) {
     this.request = request;
@@ -68,6 +70,7 @@ export class RabbitmqSubscription implements DriverSubscription {
       this.#feed = feed;
       ({ consumerTag: feed.tag } = await channel.consume(source.queue, (message) => this.#take(feed, message)));
       if (!feed.alive) throw new Error("the channel closed as soon as it was consumed from");
+      this.#deaf = false;
     } catch (error) {
       feed.alive = false;
       await closeChannel(channel);
@@ -164,7 +167,7 @@ export class RabbitmqSubscription implements DriverSubscription {
           await this.attach(session);
           return;
         } catch (error) {
-          if (!this.#survives(error)) return;
+          if (!session.alive || !this.#survives(error)) return;
         }
         await delay(clock, waitMs, signal);
       }
@@ -176,12 +179,17 @@ export class RabbitmqSubscription implements DriverSubscription {
     }
   }
 
-  /** Reports why attaching failed; whether trying again may help. */
+  /** Reports why attaching failed, once; whether trying again may help. */
   #survives(error: unknown): boolean {
-    const wrapped = wrapError(error, "ERR_DRIVER", `Restoring the subscription to ${this.request.pattern} failed`);
-    if (wrapped.code !== "ERR_INVALID_OPTION" && wrapped.code !== "ERR_AUTHENTICATION") return true;
-    this.request.onEnd(wrapped);
-    return false;
+    const what = `Restoring the subscription to ${this.request.pattern} failed`;
+    const wrapped = wrapError(error, "ERR_DRIVER", what);
+    if (wrapped.code === "ERR_INVALID_OPTION" || wrapped.code === "ERR_AUTHENTICATION") {
+      this.request.onEnd(wrapped);
+      return false;
+    }
+    if (!this.#deaf) this.#report(error, what);
+    this.#deaf = true;
+    return true;
   }
 
   /** As {@link attach}, after a reconnect: what concerns this subscription alone ends it and nothing else. */
