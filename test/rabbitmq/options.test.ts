@@ -11,8 +11,7 @@ describe("the URL", () => {
     const settings = settingsOf({ url: `amqps://me:${SECRET}@[::1]/a%2Fb` });
     expect(settings).toMatchObject({
       secure: true,
-      host: "::1",
-      port: 5671,
+      servers: [{ host: "::1", port: 5671 }],
       username: "me",
       password: "s3cr/t",
       vhost: "a/b",
@@ -20,9 +19,22 @@ describe("the URL", () => {
     expect(settings.address).toBe("amqps://[::1]:5671/a%2Fb");
   });
 
+  test("names the nodes of a cluster, with a comma between them", () => {
+    const { servers, username, password, vhost, address, broadcastQueues } = settingsOf({
+      url: `amqp://me:${SECRET}@one,[::1]:5673,three.test:5674/a%2Fb`,
+    });
+    expect(servers).toEqual([
+      { host: "one", port: 5672, address: "amqp://one:5672/a%2Fb" },
+      { host: "::1", port: 5673, address: "amqp://[::1]:5673/a%2Fb" },
+      { host: "three.test", port: 5674, address: "amqp://three.test:5674/a%2Fb" },
+    ]);
+    expect([username, password, vhost, broadcastQueues]).toEqual(["me", "s3cr/t", "a/b", "quorum"]);
+    expect(address).toBe("amqp://one:5672,[::1]:5673,three.test:5674/a%2Fb");
+  });
+
   test("has defaults", () => {
-    const { host, port, username, password, vhost, prefix, address } = settingsOf({});
-    expect([host, port, username, password, vhost, prefix]).toEqual([
+    const { servers, username, password, vhost, prefix, address } = settingsOf({});
+    expect([servers[0]?.host, servers[0]?.port, username, password, vhost, prefix]).toEqual([
       "127.0.0.1",
       5672,
       "guest",
@@ -37,6 +49,10 @@ describe("the URL", () => {
     `http://me:${SECRET}@localhost`,
     `amqp://me:${SECRET}@localhost:port`,
     `amqp://me:${SECRET}@localhost/a/b`,
+    `amqp://me:${SECRET}@localhost,`,
+    `amqp://me:${SECRET}@one,,three`,
+    `amqp://me:${SECRET}@one,two:port`,
+    `amqp://me:${SECRET}@one,me:${SECRET}@two:5672`,
     `amqp://me:${SECRET}@localhost?heartbeat=1`,
     `amqp://me:%zz${SECRET}@localhost`,
   ])("%s is ERR_INVALID_OPTION that shows no password", (url) => {
@@ -56,6 +72,7 @@ describe("the options", () => {
     { prefix: "Not Allowed" },
     { heartbeatMs: 1_500 },
     { confirmWindow: 0 },
+    { broadcastQueues: "stream" as "quorum" },
     { tls: {} },
     { password: 7 as unknown as string },
     { bogus: true } as object,

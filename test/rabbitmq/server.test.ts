@@ -49,6 +49,32 @@ describeWithEngine(
       expect(said(failure)).not.toMatch(/wrong-password|limited/);
     });
 
+    test("is found among several, whichever are away, and reached again when the connection is cut", async () => {
+      const { name, url } = await engine.createVhost();
+      const broker = createBroker(url.replace("@", "@127.0.0.1:1,[::1]:1,"), {
+        logger: silentLogger,
+        onError: () => {},
+      });
+      await broker.connect();
+      const address = `amqp://${engine.host}:${engine.port}/${name}`;
+      expect(broker.address).toBe(address);
+      const bodies: string[] = [];
+      await broker.subscribe("orders", (delivery) => void bodies.push(delivery.text()));
+      await engine.cutConnections(name);
+      await vi.waitFor(() =>
+        expect(broker.address).toBe(`amqp://127.0.0.1:1,[::1]:1,${engine.host}:${engine.port}/${name}`),
+      );
+      await broker.publish("orders", { body: "after the cut" });
+      await vi.waitFor(() => expect(bodies).toEqual(["after the cut"]), { timeout: 20_000 });
+      expect(broker.address).toBe(address);
+      // What every node's clients need is on every node of a cluster; the others hold what goes with a connection.
+      await broker.subscribe("orders", () => {}, { queue: "billing" });
+      const queues = await engine.ctl("list_queues", "-p", name, "name", "type", "exclusive");
+      expect(queues).toMatch(/tidings\.broadcast:.*quorum/);
+      expect(queues.split("\n").filter((line) => /\bclassic\b/.test(line) && !line.endsWith("true"))).toEqual([]);
+      await broker.disconnect();
+    }, 60_000);
+
     test("whose virtual host is closed to the user, or missing, says so", async () => {
       const { url } = await engine.createVhost("closed");
       for (const closed of [at(url), `${engine.url}/no-such-vhost`]) {

@@ -16,6 +16,7 @@ import { PublishWindow, type Routed, type Sending } from "./publish-window.ts";
 import { RabbitmqQueues } from "./queue-admin.ts";
 import { QueueLocks } from "./queue-locks.ts";
 import { QueueRecords } from "./queue-records.ts";
+import { Servers } from "./servers.ts";
 import { Session } from "./session.ts";
 import { sourceOf } from "./source.ts";
 import { RabbitmqSubscription } from "./subscription.ts";
@@ -28,7 +29,6 @@ const MAX_TRIES = 5;
 export class RabbitmqBroker {
   readonly queues: RabbitmqQueues;
   readonly deadLetters: RabbitmqDeadLetters;
-  readonly address: string;
   readonly #settings: Settings;
   readonly #context: DriverContext;
   readonly #names: Names;
@@ -47,15 +47,14 @@ export class RabbitmqBroker {
   readonly #standing = new Map<string, Promise<void>>();
 
   constructor(client: Client, settings: Settings, context: DriverContext) {
-    this.address = settings.address;
+    const servers = new Servers(settings.servers);
     this.#settings = settings;
     this.#context = context;
     this.#names = new Names(settings.prefix);
     this.#window = new PublishWindow(settings.confirmWindow, context.clock, (error) => context.onError(error));
     this.#link = new Link(
       {
-        address: settings.address,
-        open: () => Session.open(client, settings, context.options.connectTimeoutMs),
+        open: () => Session.open(client, settings, servers, context.options.connectTimeoutMs),
         restore: (session) => this.#restore(session),
         lost: (error) => this.#window.detach(error),
         ended: (error) => this.#window.close(error),
@@ -83,6 +82,11 @@ export class RabbitmqBroker {
     this.queues = new RabbitmqQueues(admin);
     const makeQueue = (pattern: string, queue: string) => this.queues.create(pattern, queue);
     this.deadLetters = new RabbitmqDeadLetters({ ...admin, copies: this.#copies, makeQueue });
+  }
+
+  /** The server's in use, for people; of all servers while the connection is being restored. */
+  get address(): string {
+    return this.#link.session?.address ?? this.#settings.address;
   }
 
   /** The client's connection. */
@@ -214,7 +218,7 @@ export class RabbitmqBroker {
   #topologyOf(session: Session): Topology {
     let topology = this.#topologies.get(session);
     if (topology === undefined) {
-      topology = new Topology(session, this.#names, this.#locks, this.#settings.broadcastExpiryMs);
+      topology = new Topology(session, this.#names, this.#locks, this.#settings);
       this.#topologies.set(session, topology);
     }
     return topology;

@@ -8,6 +8,7 @@ import { GoMicroSubscription } from "./go-micro-subscription.ts";
 import { declareExchange, GO_MICRO_EXCHANGE } from "./go-micro-topology.ts";
 import { Link } from "./link.ts";
 import type { Settings } from "./options.ts";
+import { Servers } from "./servers.ts";
 import { Session } from "./session.ts";
 
 /** What RabbitMQ promises as go-micro uses it: its queues are gone with their last consumer. */
@@ -30,7 +31,7 @@ export class GoMicroBroker {
   readonly capabilities: Capabilities = goMicroCapabilities;
   readonly queues = undefined;
   readonly deadLetters = undefined;
-  readonly address: string;
+  readonly #addresses: string;
   readonly #context: DriverContext;
   readonly #link: Link;
   readonly #subscriptions = new Set<GoMicroSubscription>();
@@ -39,12 +40,12 @@ export class GoMicroBroker {
   #held: Publication[] | undefined;
 
   constructor(client: Client, settings: Settings, context: DriverContext) {
-    this.address = settings.address;
+    this.#addresses = settings.address;
+    const servers = new Servers(settings.servers);
     this.#context = context;
     this.#link = new Link(
       {
-        address: settings.address,
-        open: () => Session.open(client, settings, context.options.connectTimeoutMs),
+        open: () => Session.open(client, settings, servers, context.options.connectTimeoutMs),
         restore: async (session) => {
           await declareExchange(session);
           await this.#openChannel(session);
@@ -59,6 +60,11 @@ export class GoMicroBroker {
       },
       context,
     );
+  }
+
+  /** The server's in use, for people; of all servers while the connection is being restored. */
+  get address(): string {
+    return this.#link.session?.address ?? this.#addresses;
   }
 
   /** The client's connection. */

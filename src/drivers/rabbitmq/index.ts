@@ -7,7 +7,7 @@
  * - **Delivery semantics.** At least once: persistent messages, publisher confirms, acks after the handler. What no queue
  *   takes comes back and is `unrouted`.
  * - **Capabilities.** `rabbitmqCapabilities` below.
- * - **URL.** `amqp://user:password@host:port/vhost`, or `amqps://`. Options: {@link RabbitmqOptions}.
+ * - **URL.** `amqp://user:password@host:port/vhost`, or `amqps://`, with a comma between several hosts. Options: {@link RabbitmqOptions}.
  * - **Escape hatch.** `broker.native` is amqplib's `ChannelModel`, the connection in use.
  */
 import type { ChannelModel } from "amqplib";
@@ -53,7 +53,7 @@ export function rabbitmq(options: RabbitmqOptions = {}): Driver<ChannelModel> {
   return new RabbitmqDriver(options);
 }
 
-/** Opens `amqp://user:password@host:port/vhost` or `amqps://`. */
+/** Opens `amqp://user:password@host:port,host:port/vhost` or `amqps://`. */
 export function open(url: string, _options: BrokerOptions): Driver {
   return rabbitmq({ url });
 }

@@ -8,6 +8,7 @@ import type { Names } from "./names.ts";
 import { encodeOwn } from "./native-message.ts";
 import type { PublishWindow } from "./publish-window.ts";
 import { closeChannel, type Session } from "./session.ts";
+import { QUORUM } from "./topology.ts";
 import { within } from "./within.ts";
 
 /** How long the other processes may take to answer. */
@@ -99,7 +100,7 @@ export class Inquiry {
     const channel = await session.channel();
     try {
       await channel.assertExchange(names.inquiry, "fanout", { durable: true });
-      await channel.assertQueue(names.listeners, { durable: true, arguments: { "x-queue-type": "classic" } });
+      await channel.assertQueue(names.listeners, { durable: true, arguments: QUORUM });
       const { queue } = await channel.assertQueue("", { exclusive: true, autoDelete: true, durable: false });
       await channel.bindQueue(queue, names.inquiry, "");
       const removed = () => void closeChannel(channel);

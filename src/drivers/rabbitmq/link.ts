@@ -9,8 +9,6 @@ import { within } from "./within.ts";
 
 /** What a {@link Link} needs from its driver. */
 export interface LinkHost {
-  /** The server's, for people. */
-  readonly address: string;
   open(): Promise<Session>;
   /** Puts everything on a new connection. One that breaks meanwhile makes it reject. */
   restore(session: Session): Promise<void>;
@@ -94,7 +92,7 @@ export class Link {
   #blocked(session: Session, reason: string | undefined): void {
     if (this.#session !== session) return;
     if (reason === undefined) return this.#context.onUp();
-    const message = `RabbitMQ at ${this.#host.address} takes no publishes for now: ${reason}`;
+    const message = `RabbitMQ at ${session.address} takes no publishes for now: ${reason}`;
     this.#context.onDown(new BrokerError("ERR_BACKLOG_FULL", message, { driver: "rabbitmq" }));
   }
 

@@ -6,6 +6,7 @@ import { classifyConnect, classifyOperation } from "./classify.ts";
 import type { Client } from "./client.ts";
 import { Line } from "./line.ts";
 import type { Settings } from "./options.ts";
+import type { Server, Servers } from "./servers.ts";
 
 /** The oldest server with what the driver needs: time to live, and dead-lettering with confirms, on quorum queues. */
 const OLDEST = [3, 10] as const;
@@ -30,6 +31,8 @@ const WRITE_BYTES = 256 * 1024;
 export class Session {
   /** The connection of everything but publishes. */
   readonly model: ChannelModel;
+  /** Its server's, for people. */
+  readonly address: string;
   /** The server's version. */
   readonly version: string;
   /** Resolves with why, when a connection has ended, for whatever reason. */
@@ -41,8 +44,9 @@ export class Session {
   #channels = 0;
   #closing = false;
 
-  private constructor(main: ChannelModel, publishing: ChannelModel) {
+  private constructor(main: ChannelModel, publishing: ChannelModel, address: string) {
     this.model = main;
+    this.address = address;
     this.version = String((main.connection.serverProperties as { version?: unknown }).version ?? "");
     this.#main = new Line(main);
     this.#publishing = new Line(publishing);
@@ -53,18 +57,23 @@ export class Session {
   }
 
   /**
-   * Connects once.
-   * @param withinMs how long that may take, in milliseconds; at most 10,000, since another try may be luckier
+   * Connects to the first server that lets it in, each tried once.
+   * @param withinMs how long that may take, in milliseconds; at most 10,000 for each server, since another try may be luckier
    * @throws BrokerError `ERR_CONNECT_FAILED`, `ERR_AUTHENTICATION`, `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
    */
-  static async open(client: Client, settings: Settings, withinMs: number): Promise<Session> {
-    const opening = ["", " publisher"].map((suffix) =>
-      connect(client, settings, Math.min(OPEN_TIMEOUT_MS, withinMs), suffix),
-    );
+  static open(client: Client, settings: Settings, servers: Servers, withinMs: number): Promise<Session> {
+    // A server that does not answer at all leaves time for the others.
+    const timeoutMs = Math.min(OPEN_TIMEOUT_MS, Math.ceil(withinMs / servers.size));
+    return servers.open((server) => Session.#openAt(client, settings, server, timeoutMs));
+  }
+
+  static async #openAt(client: Client, settings: Settings, server: Server, timeoutMs: number): Promise<Session> {
+    const { address } = server;
+    const opening = ["", " publisher"].map((suffix) => connect(client, settings, server, timeoutMs, suffix));
     let session: Session;
     try {
       const [main, publishing] = (await Promise.all(opening)) as [ChannelModel, ChannelModel];
-      session = new Session(main, publishing);
+      session = new Session(main, publishing, address);
     } catch (error) {
       // One without the other is of no use.
       for (const one of opening)
@@ -74,14 +83,14 @@ export class Session {
             // The caller has the error of the first.
           },
         );
-      throw classifyConnect(error, settings.address);
+      throw classifyConnect(error, address);
     }
     const [major = 0, minor = 0] = session.version.split(".").map(Number);
     if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return session;
     session.destroy();
     throw new BrokerError(
       "ERR_UNSUPPORTED",
-      `RabbitMQ at ${settings.address} is version ${session.version}; the driver needs ${OLDEST.join(".")} or newer.`,
+      `RabbitMQ at ${address} is version ${session.version}; the driver needs ${OLDEST.join(".")} or newer.`,
       { driver: "rabbitmq" },
     );
   }
@@ -230,12 +239,18 @@ export async function closeChannel(channel: Channel): Promise<void> {
   }
 }
 
-function connect(client: Client, settings: Settings, timeoutMs: number, suffix: string): Promise<ChannelModel> {
+function connect(
+  client: Client,
+  settings: Settings,
+  { host, port }: Server,
+  timeoutMs: number,
+  suffix: string,
+): Promise<ChannelModel> {
   return client.connect(
     {
       protocol: settings.secure ? "amqps" : "amqp",
-      hostname: settings.host,
-      port: settings.port,
+      hostname: host,
+      port,
       username: settings.username,
       password: settings.password,
       // The client decodes it once more.

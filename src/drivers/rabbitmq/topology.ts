@@ -2,6 +2,7 @@ import type { Channel } from "amqplib";
 import { classifyOperation, NOT_FOUND, replyCode } from "./classify.ts";
 import { bindingKey, type Names } from "./names.ts";
 import { FIELD } from "./native-message.ts";
+import type { Settings } from "./options.ts";
 import type { QueueLocks } from "./queue-locks.ts";
 import { closeChannel, type Session } from "./session.ts";
 
@@ -12,7 +13,7 @@ type Arguments = Readonly<Record<string, unknown>>;
  * A replicated queue. With a delivery limit, and only then, RabbitMQ puts what is given back in front of what waits; this one is
  * never reached, since a message that reaches it is dropped.
  */
-const QUORUM: Arguments = { "x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000 };
+export const QUORUM: Arguments = { "x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000 };
 
 /** How large a stream may grow, and its parts, in bytes: what is older is forgotten. */
 const STREAM_BYTES = { excuses: 8_000_000, records: 64_000_000 } as const;
@@ -26,15 +27,16 @@ export class Topology {
   readonly names: Names;
   readonly session: Session;
   readonly #locks: QueueLocks;
-  readonly #broadcastExpiryMs: number;
+  readonly #broadcast: Arguments;
   readonly #ladder = new Map<number, Promise<void>>();
   readonly #standing = new Map<string, Promise<void>>();
 
-  constructor(session: Session, names: Names, locks: QueueLocks, broadcastExpiryMs: number) {
+  constructor(session: Session, names: Names, locks: QueueLocks, { broadcastExpiryMs, broadcastQueues }: Settings) {
     this.session = session;
     this.#locks = locks;
     this.names = names;
-    this.#broadcastExpiryMs = broadcastExpiryMs;
+    const kind = broadcastQueues === "quorum" ? QUORUM : { "x-queue-type": "classic" };
+    this.#broadcast = { ...kind, "x-expires": broadcastExpiryMs };
   }
 
   /** What every broker needs: the exchanges. */
@@ -48,7 +50,8 @@ export class Topology {
         channel.assertExchange(gone, "fanout", { durable: true }),
         channel.assertExchange(back, "direct", { durable: true, alternateExchange: gone }),
         // What nobody takes would otherwise stay in the ladder and be tried again for ever.
-        channel.assertQueue(gone, { durable: true, arguments: { "x-queue-type": "classic", "x-message-ttl": 0 } }),
+        // Replicated, as whatever every connection needs: a queue on one node would keep all others from connecting without it.
+        channel.assertQueue(gone, { durable: true, arguments: { ...QUORUM, "x-message-ttl": 0 } }),
         channel.bindQueue(gone, gone, ""),
       ]);
     });
@@ -92,8 +95,7 @@ export class Topology {
 
   /** The queue of a broadcast subscription: it outlives a short cut of the connection, but not its subscriber for long. */
   broadcast(pattern: string, subscriptionId: string): Promise<void> {
-    const kind = { "x-queue-type": "classic", "x-expires": this.#broadcastExpiryMs };
-    return this.#bound(this.names.broadcast(subscriptionId), pattern, kind);
+    return this.#bound(this.names.broadcast(subscriptionId), pattern, this.#broadcast);
   }
 
   /** The standing queue of a dead-letter topic. */
