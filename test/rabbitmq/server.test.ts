@@ -71,6 +71,8 @@ describeWithEngine(
       await broker.subscribe("orders", () => {}, { queue: "billing" });
       const queues = await engine.ctl("list_queues", "-p", name, "name", "type", "exclusive");
       expect(queues).toMatch(/tidings\.broadcast:.*quorum/);
+      // Before it is needed: a cluster that lacks nodes cannot make it.
+      expect(queues).toMatch(/tidings\.excuses\s+stream/);
       expect(queues.split("\n").filter((line) => /\bclassic\b/.test(line) && !line.endsWith("true"))).toEqual([]);
       await broker.disconnect();
     }, 60_000);

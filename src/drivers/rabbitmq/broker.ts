@@ -127,6 +127,7 @@ export class RabbitmqBroker {
         declare: async (topology) => {
           const { pattern, queue } = request;
           const { session } = topology;
+          if (source.countsDeaths) await this.#excuses.prepare();
           if (queue !== undefined || source.own) await this.#inquiry.listen(session);
           if (queue !== undefined) await this.queues.make(session, topology, { topic: pattern, queue });
           else if (source.own) await source.declare(topology);

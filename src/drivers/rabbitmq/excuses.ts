@@ -52,6 +52,11 @@ export class Excuses {
     this.#log = new StreamLog({ ...host, kind: "excuses", onEntry: (entry) => this.#read(entry) });
   }
 
+  /** Makes what excuses need: not at the first cut, when a cluster may lack the nodes for it. */
+  async prepare(): Promise<void> {
+    await this.#log.prepare();
+  }
+
   /** A member of a queue has left, or was cut off and lives: resolves when everybody can know. */
   async write(queue: string): Promise<void> {
     const at = wallTime(this.#clock);

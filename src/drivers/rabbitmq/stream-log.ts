@@ -30,13 +30,19 @@ export interface StreamLogHost {
 export class StreamLog {
   readonly #host: StreamLogHost;
   readonly #markers = new Map<string, Deferred<void>>();
-  #declaredOn: Session | undefined;
+  #declared: { readonly session: Session; readonly done: Promise<void> } | undefined;
   #readingOn: Session | undefined;
   #reading: Promise<void> | undefined;
   #nextOffset = 0;
 
   constructor(host: StreamLogHost) {
     this.#host = host;
+  }
+
+  /** Makes the stream where it is missing. */
+  async prepare(): Promise<void> {
+    const { topology, session } = await this.#host.topology();
+    await this.#declare(topology, session);
   }
 
   /** Appends an entry; resolves when the server has it. */
@@ -78,9 +84,15 @@ export class StreamLog {
   }
 
   async #declare(topology: Topology, session: Session): Promise<void> {
-    if (this.#declaredOn === session) return;
-    await topology.stream(this.#host.kind);
-    this.#declaredOn = session;
+    if (this.#declared?.session !== session) {
+      const declared = { session, done: topology.stream(this.#host.kind) };
+      this.#declared = declared;
+      // The caller has the error; the next one tries again.
+      declared.done.catch(() => {
+        if (this.#declared === declared) this.#declared = undefined;
+      });
+    }
+    await this.#declared.done;
   }
 
   async #read(topology: Topology, session: Session): Promise<void> {
@@ -106,7 +118,7 @@ export class StreamLog {
     // The stream was removed: it begins anew.
     if (message === null) {
       this.#nextOffset = 0;
-      this.#declaredOn = undefined;
+      this.#declared = undefined;
       this.#readingOn = undefined;
       void closeChannel(channel);
       return;
