@@ -112,3 +112,16 @@ test("one whose queue is on a node that is down says so once, and goes on when t
   await passing(() => expect(channels.map(({ calls }) => calls)).toEqual([["consume"]]));
   expect(errors).toHaveLength(1);
 });
+
+test.each([false, true])(
+  "one whose queue cannot be removed, with the connection alive: %s, is closed, or says why",
+  async (alive) => {
+    const use = () => Promise.reject(new Error("it broke"));
+    const parts = {
+      source: { queue: "q", own: true, countsDeaths: false },
+      session: () => ({ alive, use }) as unknown as Session,
+    } as unknown as SubscriptionParts;
+    const closing = new RabbitmqSubscription({ pattern: "t", prefetch: 1 } as SubscribeRequest, parts).close();
+    await (alive ? expect(closing).rejects.toThrow("it broke") : closing);
+  },
+);

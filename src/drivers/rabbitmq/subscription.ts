@@ -133,8 +133,12 @@ export class RabbitmqSubscription implements DriverSubscription {
     const { source } = this.#parts;
     const session = this.#parts.session();
     // Where the connection is down, the queue ends by its expiry.
-    if (source.own && session !== undefined)
+    if (!source.own || session === undefined) return;
+    try {
       await session.use(`the queue ${source.queue}`, (channel) => channel.deleteQueue(source.queue));
+    } catch (error) {
+      if (session.alive) throw error;
+    }
   }
 
   async #closeFeed(feed: Feed): Promise<void> {
