@@ -36,7 +36,11 @@ describe("the servers of a cluster", () => {
     const failing = new Servers(NODES, 0).open(async ({ host }) => {
       throw host === "two" ? new BrokerError("ERR_AUTHENTICATION", "Refused.") : away(host);
     });
-    await expect(failing).rejects.toMatchObject({ code: "ERR_AUTHENTICATION", retryable: false });
+    await expect(failing).rejects.toMatchObject({
+      code: "ERR_AUTHENTICATION",
+      retryable: false,
+      cause: { code: "ERR_AUTHENTICATION" },
+    });
   });
 
   test("are begun with any of them", () => {

@@ -47,7 +47,8 @@ export class Servers {
 function summaryOf(failures: readonly BrokerError[]): BrokerError {
   const [first] = failures as [BrokerError];
   if (failures.length === 1) return first;
-  const { code, retryable } = failures.find((failure) => !failure.retryable) ?? first;
+  const cause = failures.find((failure) => !failure.retryable) ?? first;
+  const { code, retryable } = cause;
   const message = `No server lets this client in. ${failures.map((failure) => failure.message).join(" ")}`;
-  return new BrokerError(code, message, { driver: "rabbitmq", retryable, cause: first });
+  return new BrokerError(code, message, { driver: "rabbitmq", retryable, cause });
 }
