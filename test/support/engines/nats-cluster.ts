@@ -9,11 +9,13 @@ export interface NatsCluster {
   readonly servers: readonly NatsEngine[];
   /** All of them, as `nats({ servers })` takes them. */
   readonly addresses: readonly string[];
+  /** Resolves when JetStream takes a stream with a copy on each server: after one came back, that takes a while. */
+  untilWhole(): Promise<void>;
   /** Ends every server and removes its folder. */
   stop(): Promise<void>;
 }
 
-/** Starts private servers as one cluster. Resolves when JetStream takes a stream with a copy on each. */
+/** Starts private servers as one cluster, and waits until it is whole. */
 export async function startNatsCluster(count = 3): Promise<NatsCluster> {
   return onFreePorts(async () => {
     const routes: number[] = [];
@@ -29,12 +31,13 @@ export async function startNatsCluster(count = 3): Promise<NatsCluster> {
         const others = routes.filter((other) => other !== port);
         servers.push(await startNats({ cluster: { name, port, routes: others } }));
       }
-      await untilComplete(addressesOf(servers));
+      await untilWhole(addressesOf(servers));
     } catch (error) {
       await stop();
       throw error;
     }
-    return { servers, addresses: addressesOf(servers), stop };
+    const addresses = addressesOf(servers);
+    return { servers, addresses, untilWhole: () => untilWhole(addresses), stop };
   });
 }
 
@@ -43,7 +46,7 @@ function addressesOf(servers: readonly NatsEngine[]): string[] {
 }
 
 /** The servers find each other, and a leader, one by one. */
-async function untilComplete(addresses: readonly string[]): Promise<void> {
+async function untilWhole(addresses: readonly string[]): Promise<void> {
   const connection = await connect({ servers: [...addresses] });
   const name = "tidings-every-server";
   const stream = { name, subjects: [name], num_replicas: addresses.length };
