@@ -171,4 +171,27 @@ describeWithEngine("nats", "JetStream in a cluster of three servers", () => {
     await expect(connecting).rejects.toThrow(stream);
     await keeper?.startAgain();
   });
+
+  test("without a majority connecting says that too few servers are up, and may be tried again", TIMEOUT, async () => {
+    const [first, ...others] = cluster.servers as [NatsEngine, ...NatsEngine[]];
+    const lone = await connect({ servers: `${first.host}:${first.port}` });
+    cleanups.push(() => lone.close());
+    await Promise.all(others.map((server) => server.kill()));
+    const refused = async (): Promise<BrokerError> =>
+      refusal({ prefix: newPrefix(), servers: `${first.host}:${first.port}` });
+    // At first the server takes itself or another for the leader and is silent; then it says that there is none.
+    const silent = await refused();
+    await until(
+      async () => {
+        const answer = await lone.request("$JS.API.STREAM.NAMES", "{}").catch(() => undefined);
+        return answer?.json<{ error?: { code: number } }>().error?.code === 503;
+      },
+      { what: "the server says that it has no leader", deadlineMs: 30_000 },
+    );
+    for (const error of [silent, await refused()]) {
+      expect([error.code, error.retryable]).toEqual(["ERR_CONNECT_FAILED", true]);
+      expect(error.message).toMatch(/too few of/);
+    }
+    await Promise.all(others.map((server) => server.startAgain()));
+  });
 });

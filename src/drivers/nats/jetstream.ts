@@ -76,6 +76,7 @@ export const API_CODES = {
   consumerNotFound: 10014,
   messageNotFound: 10037,
   noPeers: 10005,
+  notAvailable: 10008,
   notClustered: 10074,
   sequenceNotFound: 10043,
   messageGone: 10057,
@@ -126,9 +127,9 @@ export class JetStream {
     throw apiError(call, answer.error);
   }
 
-  /** Calls the API about something that must exist. */
-  async call<T>(call: string, body?: object): Promise<T> {
-    const answer = await this.find<T>(call, body);
+  /** Calls the API about something that must exist. Arguments and errors as `find`. */
+  async call<T>(call: string, body?: object, answerWithinMs?: number): Promise<T> {
+    const answer = await this.find<T>(call, body, answerWithinMs);
     if (answer !== undefined) return answer;
     throw new BrokerError("ERR_DRIVER", `JetStream does not know what ${call} is about.`, { driver: "nats" });
   }

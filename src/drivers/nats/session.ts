@@ -14,7 +14,7 @@ import { Acks } from "./acks.ts";
 import { natsDeadLetters, natsQueues } from "./admin.ts";
 import { Census } from "./census.ts";
 import type { NatsClient } from "./client.ts";
-import { type ApiError, JetStream } from "./jetstream.ts";
+import { API_CODES, type ApiError, JetStream } from "./jetstream.ts";
 import { Link, refusal } from "./link.ts";
 import { Member } from "./member.ts";
 import type { ResolvedNatsOptions } from "./options.ts";
@@ -170,6 +170,7 @@ async function missingJetStream(connection: NatsConnection, jetstream: JetStream
     // The call with the shortest answer.
     const answer = await connection.request(jetstream.subject("STREAM.NAMES"), '{"subject":"-"}', { timeout: 5_000 });
     const { error } = answer.json<{ error?: ApiError }>();
+    if (error?.err_code === API_CODES.notAvailable) throw leaderless(error);
     return error?.description;
   } catch (error) {
     const { name, cause } = error as Error;
@@ -177,6 +178,13 @@ async function missingJetStream(connection: NatsConnection, jetstream: JetStream
     if ([name, (cause as Error | undefined)?.name].includes("PermissionViolationError")) throw refusal(error);
     if (name === "NoRespondersError" || (error as { isNoResponders?(): boolean }).isNoResponders?.())
       return "nobody answers for it";
+    // A server of a cluster says nothing while it waits for a leader, and says so only after some seconds.
+    if (name === "TimeoutError") throw leaderless(error);
     throw error;
   }
+}
+
+function leaderless(cause: unknown): BrokerError {
+  const message = "JetStream does not answer. A cluster has no leader for it while too few of its servers are up.";
+  return new BrokerError("ERR_CONNECT_FAILED", message, { driver: "nats", cause });
 }

@@ -73,7 +73,7 @@ export class Topology {
     for (const [config, asked] of this.#streams()) {
       const info = await this.#findStream(config.name, answerWithinMs);
       checkReplicas(info?.config ?? config, this.#serverVersion());
-      const found = info ?? (await this.#create(config));
+      const found = info ?? (await this.#create(config, answerWithinMs));
       const differs = difference(found.config, config, asked);
       if (differs !== undefined)
         throw new BrokerError("ERR_INVALID_OPTION", `The stream ${config.name} exists with another ${differs}.`, {
@@ -240,23 +240,28 @@ export class Topology {
     try {
       return await this.#jetstream.find<StreamInfo>(`STREAM.INFO.${name}`, undefined, answerWithinMs);
     } catch (error) {
-      if (answerWithinMs === undefined || (error as BrokerError).code !== "ERR_CONNECTION_LOST") throw error;
-      const message = `No NATS server answers for the stream ${name}: those that keep it may be down.`;
-      throw new BrokerError("ERR_CONNECT_FAILED", message, { driver: "nats", cause: error });
+      throw unanswered(name, answerWithinMs, error);
     }
   }
 
-  async #create(config: StreamConfig): Promise<StreamInfo> {
+  async #create(config: StreamConfig, answerWithinMs: number | undefined): Promise<StreamInfo> {
     try {
-      return await this.#jetstream.call<StreamInfo>(`STREAM.CREATE.${config.name}`, config);
+      return await this.#jetstream.call<StreamInfo>(`STREAM.CREATE.${config.name}`, config, answerWithinMs);
     } catch (error) {
       const refusal = (error as BrokerError).cause as ApiError | undefined;
       // Another process, with other limits, was faster.
       if (refusal?.err_code === API_CODES.streamNameInUse)
         return this.#jetstream.call<StreamInfo>(`STREAM.INFO.${config.name}`);
-      throw replicasError(config, refusal) ?? error;
+      throw replicasError(config, refusal) ?? unanswered(config.name, answerWithinMs, error);
     }
   }
+}
+
+/** What it means that a call about a stream failed where it had to be answered within some time. */
+function unanswered(name: string, answerWithinMs: number | undefined, error: unknown): unknown {
+  if (answerWithinMs === undefined || (error as BrokerError).code !== "ERR_CONNECTION_LOST") return error;
+  const message = `No NATS server answers for the stream ${name}: those that keep it may be down, or too few of the cluster are up.`;
+  return new BrokerError("ERR_CONNECT_FAILED", message, { driver: "nats", cause: error });
 }
 
 /** What a consumer is for; `undefined` for one that Tidings did not make. */
