@@ -1,9 +1,10 @@
-// npm run build: compiles src to dist with plain tsc, then checks that package.json and dist agree.
+// npm run build: declares the types of src in dist with tsc, bundles its modules, then checks that package.json and dist agree.
 // dist is written in place and pruned afterwards, so that a process that runs from it never finds it empty.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundle } from "./bundle.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
@@ -18,25 +19,24 @@ const compiler = spawnSync(
   { cwd: root, stdio: "inherit" },
 );
 if (compiler.error) throw compiler.error;
+if (compiler.status !== 0) process.exit(1);
 
-const built = prune();
+const files = await bundle(root);
+prune(new Set(files.map((file) => join(dist, file))));
 const problems = [...targetProblems(), ...roomProblems()];
 for (const problem of problems) console.error(`build: ${problem}`);
-if (compiler.status !== 0 || problems.length > 0) process.exit(1);
-console.log(`build: ${built} modules in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+if (problems.length > 0) process.exit(1);
+const modules = files.filter((file) => file.endsWith(".js"));
+console.log(`build: ${modules.length} modules in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
 
-/** Removes from dist what no longer has a source, and counts the modules that stay. */
-function prune() {
-  if (!existsSync(dist)) return 0;
-  let modules = 0;
+/** Removes from dist what was not bundled now, and declarations that no longer have a source. */
+function prune(bundled) {
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
-    const source = join(root, "src", relative(dist, path).replace(/(\.d)?\.(ts|js)(\.map)?$/, ".ts"));
-    if (!existsSync(source)) rmSync(path);
-    else if (path.endsWith(".js")) modules += 1;
+    const source = join(root, "src", relative(dist, path).replace(/\.d\.ts$/, ".ts"));
+    if (!bundled.has(path) && !existsSync(source)) rmSync(path);
   }
-  return modules;
 }
 
 /** Every target of `exports` and `bin` exists; programs start with a shebang and can be executed. */
