@@ -88,7 +88,8 @@ async function rounded(group, senders, skipped, options, steps) {
         const which = round === 0 ? "warm-up" : `round ${round} of ${options.rounds}`;
         steps.begin(`${group.name}: ${which}: ${contestant}, ${bodyBytes} bytes`);
         try {
-          const measured = await figuresOf(contestant, sender, bodyBytes, options, round === 0);
+          const ms = options.ms * (bodyBytes >= LARGE_BYTES ? (group.longerWhenLarge ?? 1) : 1);
+          const measured = await figuresOf(contestant, sender, bodyBytes, { ...options, ms }, round === 0);
           figures[round - 1]?.push({
             contestant,
             bodyBytes,
