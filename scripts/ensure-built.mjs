@@ -13,17 +13,15 @@ const CHAOS_STAMP = join(root, ".tmp/chaos/built");
 
 /** Builds if it is needed, and ends the process where that fails. The build's words go to standard error. */
 export function ensureBuilt() {
-  const needed = filesUnder("src").some((path) => {
-    const built = join(root, "dist", relative("src", path)).replace(/\.ts$/, ".js");
-    return !existsSync(built) || changedAt(built) < changedAt(join(root, path));
-  });
+  const builtAt = changedAtIfThere(join(root, "dist/index.js"));
+  const needed = filesUnder("src").some((path) => changedAt(join(root, path)) > builtAt);
   if (needed) run([join(root, "scripts/build.mjs")]);
 }
 
 /** Compiles chaos to `.tmp/chaos` if it is needed, and ends the process where that fails. It needs a built package. */
 export function ensureChaosBuilt() {
   const sources = ["tsconfig.chaos.json", "scripts/engines.mjs", ...CHAOS_SOURCES.flatMap(filesUnder)];
-  const builtAt = existsSync(CHAOS_STAMP) ? changedAt(CHAOS_STAMP) : 0;
+  const builtAt = changedAtIfThere(CHAOS_STAMP);
   if (sources.every((path) => changedAt(join(root, path)) < builtAt)) return;
   run([join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.chaos.json"]);
   writeFileSync(CHAOS_STAMP, "");
@@ -44,4 +42,9 @@ function filesUnder(folder) {
 
 function changedAt(path) {
   return statSync(path).mtimeMs;
+}
+
+/** 0 for what is not there. */
+function changedAtIfThere(path) {
+  return existsSync(path) ? changedAt(path) : 0;
 }
