@@ -1,6 +1,6 @@
 // What a reader must know beside the figures: how they came about, and who promises what.
 import { CONCURRENCY, CONTESTANTS, PREFETCH } from "./contestants.mjs";
-import { GROUPS } from "./groups.mjs";
+import { RABBITMQ_LONGER } from "./groups.mjs";
 import { LARGE_BYTES, WINDOW_BYTES, windowOf } from "./workload.mjs";
 
 const KIBIBYTE = 1024;
@@ -12,9 +12,8 @@ export function howMeasured({ options: { rounds, ms, rate, latencyMessages, heap
     inFlight === undefined
       ? "As many publishes are in flight as the second table of a section says"
       : `In flight are ${inFlight} publishes, whatever the tables say`;
-  const longer = GROUPS.find(({ name }) => name === "rabbitmq").longerWhenLarge;
   return [
-    `Everybody takes turns, every second round the other way round, ${rounds} ${rounds === 1 ? "round" : "rounds"} after a warm-up, one size after the other; a run takes about ${ms} ms (RabbitMQ's with ${LARGE_BYTES / KIBIBYTE} KiB ${longer} times that), after another that does not count. A ratio is that of two runs of one round, ours / theirs; shown are its median and, in parentheses, the smallest and the largest.`,
+    `Everybody takes turns, every second round the other way round, ${rounds} ${rounds === 1 ? "round" : "rounds"} after a warm-up, one size after the other; a run takes about ${ms} ms (RabbitMQ's with ${LARGE_BYTES / KIBIBYTE} KiB ${RABBITMQ_LONGER} times that), after another that does not count. A ratio is that of two runs of one round, ours / theirs; shown are its median and, in parentheses, the smallest and the largest.`,
     "Messages a second count from the first send until all are sent, handled and acknowledged. Processor time and peak memory are those of publisher and subscribers together, without the engine's; a peak is of all sizes, and stands with the last.",
     `${window}, but never more than ${WINDOW_BYTES / MEBIBYTE} MiB of bodies: with ${LARGE_BYTES / KIBIBYTE} KiB that is ${windowOf(WINDOW_BYTES, LARGE_BYTES)} messages at most. Handlers run ${CONCURRENCY} at once; a receiver of the HTTP broker holds ${PREFETCH} messages, those among them.`,
     `Each process that sends or receives holds ${heapMiB} MiB of small objects beside, as one of a service does, and as no memory that is shown here. V8 decides by the size of the heap how many buffers come together before it collects all of it.`,
