@@ -6,16 +6,16 @@ import { GROWTH_NAMES } from "./growth/measure.mjs";
 const ONE_SIZE = [1024];
 
 /**
- * A node's log of 512 MiB, which all quorum queues share, is full every few seconds with bodies of 64 KiB; the processor time that
- * the node takes for a message then goes from 350 to 1,100 microseconds, whoever publishes.
+ * The processor time that a node takes for a message of 64 KiB swings between 350 and 1,100 microseconds from one second to the next,
+ * whoever publishes; why was not found out. Runs of two seconds differ much less than those of half a second.
  */
 export const RABBITMQ_LONGER = 4;
 
 /**
  * The groups. `ours` takes its turn before each round of the others; `beside` are the yardsticks, which the project has
  * itself; `peers` are installed by hand. `engine`: what is started for the group. `bodyBytes`: the sizes without `--full`, where
- * they are not all. `longerWhenLarge`: how many times longer a throughput run takes with bodies of 64 KiB, where it would else
- * show whether the engine happened to clear up meanwhile.
+ * they are not all. `longerWhenLarge`: how many times longer a throughput run takes with bodies of 64 KiB, where a
+ * short one would show how the engine happened to be.
  */
 export const GROUPS = [
   {
