@@ -278,7 +278,7 @@ export class Broker<Native = unknown> implements AsyncDisposable {
     if (options !== NO_OPTIONS) checkPublishOptions(options);
     const { header, bytes: headerBytes } = copyHeader(message.header, topic);
     const body = copyBody(message.body, topic);
-    const bytes = headerBytes + body.byteLength;
+    const bytes = headerBytes + body.length;
     const limit = this.#connection.maxMessageBytes;
     if (bytes > limit)
       throw new BrokerError(

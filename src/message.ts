@@ -73,7 +73,7 @@ export function copyBody(body: unknown, topic?: string): Uint8Array {
   if (body === undefined) return new Uint8Array(0);
   // Small ones share pieces of 8 KiB, Node's or ours: memory of its own for each would cost more than all the rest of a publish.
   if (typeof body === "string") return body.length < LEAST_LARGE_CHARACTERS ? Buffer.from(body, "utf8") : bytesOf(body);
-  if (body instanceof Uint8Array) return body.byteLength < LARGE_COPY_BYTES ? copyOf(body) : largeCopyOf(body);
+  if (body instanceof Uint8Array) return body.length < LARGE_COPY_BYTES ? copyOf(body) : largeCopyOf(body);
   throw invalid(
     `body is neither a string nor a Uint8Array but ${body === null ? "null" : typeof body}; use broker.publisher(topic) to encode values`,
     topic,
@@ -89,14 +89,14 @@ function bytesOf(text: string): Uint8Array {
 }
 
 function largeCopyOf(body: Uint8Array): Uint8Array {
-  const copy = takeLarge(body.byteLength);
+  const copy = takeLarge(body.length);
   copy.set(body);
   return copy;
 }
 
 /** What a message counts against `maxMessageBytes`: header names, header values and body. */
 export function messageBytes(header: Header, body: Uint8Array): number {
-  let bytes = body.byteLength;
+  let bytes = body.length;
   if (header === EMPTY_HEADER) return bytes;
   for (const name in header) bytes += Buffer.byteLength(name) + Buffer.byteLength(header[name] as string);
   return bytes;

@@ -97,7 +97,7 @@ export class Outgoing implements Publication {
     this.#ownsBody = false;
     const { body } = this;
     this.body = NO_BODY;
-    if (body.byteLength >= LARGE_COPY_BYTES) giveBackLarge(body);
+    if (body.length >= LARGE_COPY_BYTES) giveBackLarge(body);
   }
 
   #answer(): void {

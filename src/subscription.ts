@@ -90,7 +90,7 @@ export class Subscription implements DeliveryOwner, RunningOwner {
     }
     if (this.options.orderBy !== undefined && source.key !== undefined && !this.#keys.admit(source.key, delivery))
       return;
-    if (this.#ready.size > 0 || !this.#canStart) this.#ready.push(delivery);
+    if (this.#ready.size > 0 || !this.#canStart()) this.#ready.push(delivery);
     else this.#start(delivery);
     this.#pump();
   }
@@ -151,11 +151,12 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   }
 
   #pump(): void {
-    while (this.#ready.size > 0 && this.#canStart) this.#start(this.#ready.shift() as RunningDelivery);
+    while (this.#ready.size > 0 && this.#canStart()) this.#start(this.#ready.shift() as RunningDelivery);
   }
 
   // A handler that returns at once makes room for the next, which whoever started it starts: recursion would grow with the backlog.
-  get #canStart(): boolean {
+  // Not a getter: V8 asks its runtime for a private one, each time.
+  #canStart(): boolean {
     if (this.#starting || (this.#stopping && !this.#finishing) || this.#running.size >= this.options.concurrency)
       return false;
     return this.#handler !== undefined || this.#pullers.size > 0;

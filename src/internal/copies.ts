@@ -11,11 +11,16 @@ const View = (Buffer as unknown as { [Symbol.species]: new (memory: ArrayBuffer,
   Symbol.species
 ];
 
+/** Copies bytes into a view: to look for it in each view is a third of its price. */
+const { set } = Uint8Array.prototype;
+
 /** Copies of small bodies side by side in pieces of memory, as `Buffer.from` makes them in Node's own pool, at half its price. */
 class Copies {
   readonly #pieceBytes: number;
   #piece = new ArrayBuffer(0);
   #at = 0;
+  /** How many bytes the piece has: asking it each time costs a tenth of a copy. */
+  #end = 0;
 
   constructor(pieceBytes: number) {
     this.#pieceBytes = pieceBytes;
@@ -24,9 +29,9 @@ class Copies {
   copy(bytes: Uint8Array): Buffer {
     const size = bytes.length;
     if (size > MOST_SHARING_BYTES) return Buffer.from(bytes);
-    if (this.#at + size > this.#piece.byteLength) this.#begin();
+    if (this.#at + size > this.#end) this.#begin();
     const copy = new View(this.#piece, this.#at, size);
-    copy.set(bytes);
+    set.call(copy, bytes);
     this.#at = (this.#at + size + ALIGNMENT - 1) & -ALIGNMENT;
     return copy;
   }
@@ -36,6 +41,7 @@ class Copies {
     // As Node's pool: who transferred one copy would take away all others of its piece.
     markAsUntransferable(this.#piece);
     this.#at = 0;
+    this.#end = this.#pieceBytes;
   }
 }
 

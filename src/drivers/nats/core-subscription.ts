@@ -50,7 +50,7 @@ export class CoreSubscription {
     if (this.#stopped || this.#backlog.size >= BACKLOG_MESSAGES || this.#bytes >= BACKLOG_BYTES)
       return this.#giveUp(message, this.#stopped ? ENDED : "its handlers were too slow");
     this.#backlog.push(message);
-    this.#bytes += message.data.byteLength;
+    this.#bytes += message.data.length;
   }
 
   /** Resolves when nothing waits any more. */
@@ -93,7 +93,7 @@ export class CoreSubscription {
       while (!this.#stopped && this.#unsettled < this.#request.prefetch) {
         const next = this.#backlog.shift();
         if (next === undefined) break;
-        this.#bytes -= next.data.byteLength;
+        this.#bytes -= next.data.length;
         this.#deliver(next);
       }
     } finally {

@@ -13,7 +13,7 @@ type Received = Msg & { size?(): number };
  * @param addressBytes of its subject, and of its reply subject where it has one
  */
 export function headerBlock(message: Received, body: Uint8Array, addressBytes: number): string | undefined {
-  const bytes = (message.size?.() ?? 0) - addressBytes - body.byteLength;
+  const bytes = (message.size?.() ?? 0) - addressBytes - body.length;
   if (bytes < 0 || bytes > body.byteOffset) return undefined;
   return Buffer.from(body.buffer, body.byteOffset - bytes, bytes).toString("latin1");
 }

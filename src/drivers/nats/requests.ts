@@ -83,7 +83,7 @@ export class Requests {
   send(request: Request): void {
     if (this.#ended !== undefined) return request.fail(lost(this.#ended));
     const { payload } = request;
-    const bytes = typeof payload === "string" ? payload.length : payload.byteLength;
+    const bytes = payload.length;
     const now = this.#clock.now();
     this.#waiting.push({ request, bytes, since: now, sentAt: now, nobodySince: undefined });
     this.#fill();
@@ -177,7 +177,7 @@ export class Requests {
     this.#answeredAt = this.#clock.now();
     const pending = this.#unanswered.get(token);
     if (pending === undefined) return;
-    if (message.data.byteLength > 0 || readableHeaders(message)?.code !== 503) {
+    if (message.data.length > 0 || readableHeaders(message)?.code !== 503) {
       if (pending.request.answer(message)) this.#take(token);
       this.#fill();
       return;

@@ -258,7 +258,7 @@ export class PublishWindow {
     const { exchange, routingKey, message } = inFlight.sending;
     const { number, content, headers, options } = message;
     this.#sent.set(number, inFlight);
-    this.#bytes += content.byteLength;
+    this.#bytes += content.length;
     this.#watchConfirms();
     this.#session?.gather();
     try {
@@ -297,7 +297,7 @@ export class PublishWindow {
 
   #forget({ sending }: InFlight): void {
     const { number, content } = sending.message;
-    if (this.#sent.get(number) !== undefined) this.#bytes -= content.byteLength;
+    if (this.#sent.get(number) !== undefined) this.#bytes -= content.length;
     this.#sent.delete(number);
     if (this.#sent.size === 0) this.#rest();
   }
