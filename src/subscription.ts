@@ -171,14 +171,15 @@ export class Subscription implements DeliveryOwner, RunningOwner {
   #run(delivery: RunningDelivery): void {
     const slot = this.#running.add(delivery);
     if (channels.deliver.hasSubscribers) channels.deliver.publish(this.#event(delivery));
-    if (this.#handler === undefined) {
+    const handle = this.#handler;
+    if (handle === undefined) {
       delivery.handlerEnded = true;
       this.#pullers.shift()?.resolve(delivery);
       return;
     }
     let ending: Promise<unknown> | undefined;
     try {
-      const result = this.#handler(delivery);
+      const result = handle(delivery);
       // A promise of the language's own tells its end once, whatever the handler's does, or the `then` that it was given.
       if (isThenable(result)) ending = Promise.resolve(result);
     } catch (error) {

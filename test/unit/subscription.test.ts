@@ -37,6 +37,17 @@ async function subscribed(
 /** Lets everything that is due in this turn happen. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+describe("handlers", () => {
+  test("get a delivery, and nothing of the subscription that runs them", async () => {
+    const receivers: unknown[] = [];
+    const { deliver } = await subscribed(function handle(this: unknown) {
+      receivers.push(this);
+    });
+    deliver({ id: "a" });
+    expect(receivers).toEqual([undefined]);
+  });
+});
+
 describe("settling", () => {
   test("a return acks, an error nacks with backoff and jitter, twice is harmless", async () => {
     const { deliver, errors } = await subscribed(
